@@ -1,0 +1,98 @@
+"""Small contexts around one evening on study day 6, for the rules on values, silence, masking and baselines."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from backend.safety.context import Context, Dose, Report, Slot, Value
+
+NOW = datetime(2026, 3, 9, 13, 10, tzinfo=UTC)  # 21:10 in Shanghai
+INFUSED = NOW - timedelta(days=6, hours=10)
+SETTINGS: dict[str, Any] = {
+    "masking": {
+        "antipyretic_h": 8,
+        "steroid_mg_per_day": 10,
+        "dexamethasone_h": 24,
+        "tocilizumab_d": 14,
+        "siltuximab_d": 14,
+        "anakinra_d": 3,
+    },
+    "baseline_min_n": 6,
+    "scale_max": 3,
+    "sitting_minutes": 60,
+    "fever": {
+        "definite": {site: Decimal("38.0") for site in ("armpit", "mouth", "ear", "forehead", "core")},
+        "probable": {
+            "armpit": Decimal("37.5"),
+            "forehead": Decimal("37.5"),
+            "mouth": Decimal("37.6"),
+            "ear": Decimal("37.6"),
+            "core": Decimal("37.6"),
+        },
+    },
+}
+
+
+def ago(hours: float = 0, *, days: float = 0, minutes: float = 0) -> datetime:
+    return NOW - timedelta(days=days, hours=hours, minutes=minutes)
+
+
+def number(text: str | int | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def value(code: str, amount: str | int | None, at: datetime = NOW, **rest: Any) -> Value:
+    """A laboratory value known the moment it was taken; its limits may be given as text."""
+    limits = {name: number(rest.pop(name, None)) for name in ("lln", "uln")}
+    return Value(f"{code}@{at:%m%d%H%M%S}", code, number(amount), at, rest.pop("recorded_at", at), **limits, **rest)
+
+
+def report(at: datetime = NOW, form: str = "quick", **answers: Any) -> Report:
+    """An entry of the patient's own; `score`, `received_at`, `claimed_at`, `skew_s`, `source` go to the entry."""
+    own = ("score", "received_at", "claimed_at", "skew_s", "source", "reporter", "is_report")
+    rest = {name: answers.pop(name) for name in own if name in answers}
+    rest = {"received_at": at, "reporter": "patient", "source": "phone"} | rest
+    return Report(id=f"{form}@{at:%m%d%H%M%S}", form=form, at=at, answers=answers, **rest)
+
+
+def dose(drug: str, drug_class: str, start: datetime, stop: datetime | None = None, **rest: Any) -> Dose:
+    """One single dose unless `stop` says otherwise; `going_on=True` leaves it open."""
+    end = None if rest.pop("going_on", False) else stop or start
+    return Dose(f"{drug}@{start:%m%d%H%M}", drug, drug_class, start, end, **rest)
+
+
+def slot(due: datetime, *, done: bool = False, announced: bool = True, weekly: bool = False, **rest: Any) -> Slot:
+    """A quick report late one hour and closed two hours after it was due (a day and two, when weekly)."""
+    late, closes = (24, 48) if weekly else (1, 2)
+    times = {"late_at": due + timedelta(hours=late), "closes_at": due + timedelta(hours=closes)} | rest
+    return Slot(f"slot@{due:%m%d%H%M}", "quick", due, done=done, announced=announced, weekly=weekly, **times)
+
+
+def context(*facts: Any, **rest: Any) -> Context:
+    """A context holding these facts, sorted by kind; the last value or report given is what triggered it."""
+    values = tuple(sorted((f for f in facts if isinstance(f, Value)), key=lambda f: f.at))
+    reports = tuple(sorted((f for f in facts if isinstance(f, Report)), key=lambda f: f.at))
+    cause = next((f for f in reversed(facts) if isinstance(f, Value | Report)), None)
+    plain = Context(
+        subject_id="001",
+        now=NOW,
+        at=cause.at if cause else NOW,
+        trigger="value" if isinstance(cause, Value) else "report",
+        trigger_id=cause.id if cause else None,
+        day=6,
+        window="W2",
+        infused_at=INFUSED,
+        zone="Asia/Shanghai",
+        reports=reports,
+        values=values,
+        doses=tuple(f for f in facts if isinstance(f, Dose)),
+        slots=tuple(f for f in facts if isinstance(f, Slot)),
+        settings=SETTINGS,
+    )
+    return replace(plain, **rest)
+
+
+def silence(*facts: Any, **rest: Any) -> Context:
+    """A context as the sweep for silence builds it: caused by the clock."""
+    return context(*facts, **{"trigger": "silence", "trigger_id": None, "at": NOW} | rest)
