@@ -1,0 +1,7 @@
+"""Every table, imported once, for migrations, guards and tests."""
+
+from backend.models import calendar, capture, clinical, outbox, people, record, safety, study, subject
+from backend.models.base import Base
+
+TABLES = Base.metadata.tables
+MODULES = (calendar, capture, clinical, outbox, people, record, safety, study, subject)

@@ -1,0 +1,54 @@
+"""What staff measure and give: measurements and medications, corrected only by a further row."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.models.base import INSERT_ONLY, Base, key
+
+
+class Measurement(Base):
+    """One value as the laboratory or ward gave it. A row that another `corrects` no longer holds."""
+
+    __tablename__ = "measurement"
+    __keeps__ = INSERT_ONLY
+    id: Mapped[UUID] = key()
+    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"))
+    code: Mapped[str] = mapped_column(sa.String(40))
+    value: Mapped[Decimal | None]
+    qualifier: Mapped[str] = mapped_column(sa.String(1), default="")
+    unit: Mapped[str] = mapped_column(sa.String(40))
+    not_done: Mapped[bool] = mapped_column(default=False)
+    lln: Mapped[Decimal | None]
+    uln: Mapped[Decimal | None]
+    method: Mapped[str | None] = mapped_column(sa.String(40))
+    source: Mapped[str]  # laboratory, ward
+    collected_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
+    corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("measurement.id"), unique=True)
+    reason: Mapped[str | None] = mapped_column(sa.String(1000))
+
+    __table_args__ = (sa.Index("ix_measurement_subject_code", "subject_id", "code", "collected_at"),)
+
+
+class Medication(Base):
+    """One medication with its dose and time. `standing`: unchanged since before infusion."""
+
+    __tablename__ = "medication"
+    __keeps__ = INSERT_ONLY
+    id: Mapped[UUID] = key()
+    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"), index=True)
+    drug: Mapped[str] = mapped_column(sa.String(40))
+    dose_mg: Mapped[Decimal | None]
+    times_per_day: Mapped[Decimal | None]
+    started_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
+    indication: Mapped[str | None]
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
+    corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("medication.id"), unique=True)
+    reason: Mapped[str | None] = mapped_column(sa.String(1000))
