@@ -1,1 +1,1 @@
-"""What is true: tables, capture, instruments, safety, analysis, audit, accounts, policy. Knows no HTTP and no gateway."""
+"""What is true: tables, capture, instruments, safety, analysis, audit, policy. Knows no HTTP and no gateway."""

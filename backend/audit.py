@@ -32,7 +32,8 @@ class Actor:
 
 
 WORKER = Actor(None, "worker")
-_actor: ContextVar[Actor] = ContextVar("actor", default=Actor(None, "system"))
+_SYSTEM_ACTOR = Actor(None, "system")
+_actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def acting(actor: Actor) -> Iterator[None]:
 
 
 def actor() -> Actor:
-    return _actor.get()
+    return _actor.get() or _SYSTEM_ACTOR
 
 
 def record(

@@ -1,0 +1,1 @@
+"""The doors: routes, schemas, tokens, problems. No rules of their own."""

@@ -1,0 +1,139 @@
+"""Errors leave in one shape: `application/problem+json` with a stable code and the path of each fault."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Response, g, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from backend import strictjson
+from backend.errors import CODES, Problem
+from schedules.faults import Fault, pointer
+
+log = logging.getLogger("daymark")
+
+# Marshmallow's sentences, by what they begin with: our code and the sentence in Chinese.
+_SENTENCES: tuple[tuple[str, str, str], ...] = (
+    (r"Missing data for required field", "required", "此项必填。"),
+    (r"Unknown field", "unknown_field", "不认识的字段。"),
+    (r"Field may not be null", "null_not_allowed", "此项不能为空值。"),
+    (r"Not a valid UUID", "invalid_uuid", "不是有效的 UUID。"),
+    (r"Not a valid instant", "invalid_instant", "不是带时区偏移的有效时间。"),
+    (r"Not a valid date", "invalid_date", "不是有效的日期。"),
+    (r"Not a known time zone", "unknown_time_zone", "未知的时区。"),
+    (r"Outside the years", "out_of_range", "年份超出范围。"),
+    (r"Must be one of", "not_allowed", "不在允许的取值之内。"),
+    (r"(Must be greater|Must be less|Must be .* and )", "out_of_range", "数值超出范围。"),
+    (r"Longer than maximum", "too_long", "内容过长。"),
+    (r"Shorter than minimum", "too_short", "内容过短。"),
+    (r"Length must be", "wrong_length", "长度不符。"),
+    (r"String does not match", "wrong_format", "格式不正确。"),
+    (r"(Not a valid|Invalid input type|Invalid type)", "wrong_type", "数据类型不正确。"),
+)
+
+# Sentences of faults that other floors raise, in Chinese, by code.
+_CHINESE: dict[str, str] = {
+    "required": "此项必填。",
+    "unknown_item": "表单中没有此项。",
+    "out_of_range": "数值超出范围。",
+    "in_the_future": "时间在将来。",
+    "before_consent": "早于知情同意。",
+    "code_used": "此激活码已使用。",
+    "code_expired": "此激活码已过期。",
+    "code_unknown": "激活码不正确。",
+    "looks_like_fahrenheit": "看起来是华氏度，请填写摄氏度。",
+    "looks_mistyped": "数字可能输错了，请再核对一次。",
+}
+
+
+def faults_of(messages: Any, path: tuple[object, ...] = ()) -> Iterator[Fault]:
+    """Marshmallow's nested messages as a flat list of faults with JSON Pointers."""
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from faults_of(inner, path if name == "_schema" else (*path, name))
+    elif isinstance(messages, (list, tuple)):
+        for inner in messages:
+            if isinstance(inner, (Mapping, list, tuple)):
+                yield from faults_of(inner, path)
+            else:
+                yield Fault(pointer(path), _code_of(str(inner)), str(inner))
+    else:
+        yield Fault(pointer(path), _code_of(str(messages)), str(messages))
+
+
+def _code_of(sentence: str) -> str:
+    return next((code for pattern, code, _ in _SENTENCES if re.match(pattern, sentence)), "invalid")
+
+
+def _in_language(fault: Fault, chinese: bool) -> str:
+    if not chinese:
+        return fault.message
+    for _, code, sentence in _SENTENCES:
+        if code == fault.code:
+            return sentence
+    return _CHINESE.get(fault.code, fault.message)
+
+
+def wants_chinese() -> bool:
+    """The caller's language: what the signed-in person chose, else the browser's wish."""
+    locale = getattr(g, "locale", None) or request.accept_languages.best_match(["en", "zh-CN", "zh"]) or "en"
+    return locale.lower().startswith("zh")
+
+
+def answer(problem: Problem) -> Response:
+    """The HTTP answer for a refusal."""
+    status, english, chinese_text = CODES[problem.code]
+    chinese = wants_chinese()
+    body = {
+        "type": f"/api/docs#problem-{problem.code}",
+        "title": chinese_text if chinese else english,
+        "status": status,
+        "code": problem.code,
+        "detail": problem.detail if problem.detail and not chinese else (chinese_text if chinese else english),
+        "faults": [
+            {"path": fault.path, "code": fault.code, "message": _in_language(fault, chinese)}
+            for fault in problem.faults
+        ],
+        "request_id": getattr(g, "request_id", None),
+    }
+    response = Response(strictjson.dumps(body), status=status, content_type="application/problem+json")
+    response.headers.update(problem.headers)
+    return response
+
+
+_HTTP_CODES = {
+    400: "bad_request",
+    401: "sign_in_required",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+
+
+def from_http(error: HTTPException) -> Response:
+    """Werkzeug's own errors in our shape; redirects pass through."""
+    if error.code is None or error.code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    problem = Problem(_HTTP_CODES.get(error.code, "internal" if error.code >= 500 else "bad_request"))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            problem.headers[name] = value
+    if (limited := getattr(error, "retry_after", None)) and error.code == 429:
+        problem.headers.setdefault("Retry-After", str(limited))
+    return answer(problem)
+
+
+def from_crash(error: Exception) -> Response:
+    """Anything unforeseen: logged with its traceback and request id, answered without a detail."""
+    log.exception("unforeseen error", extra={"request_id": getattr(g, "request_id", None)})
+    if isinstance(error, OperationalError):
+        return answer(Problem("unavailable", headers={"Retry-After": "2"}))
+    return answer(Problem("internal"))

@@ -1,0 +1,111 @@
+"""What each role may do: one table, role × action. Site and subject scope come on top of it.
+
+An action is `thing:verb`. Patients and carers reach only subjects they are linked to, staff only
+subjects of their sites; a foreign one does not exist for them (404), a forbidden act does (403).
+"""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.db import db
+from backend.errors import Problem
+from backend.models.people import AccountSite, SubjectLink
+from backend.models.subject import Subject
+
+ROLES = (
+    "patient",
+    "carer",
+    "nurse",
+    "investigator",
+    "principal_investigator",
+    "monitor",
+    "statistician",
+    "administrator",
+)
+STAFF = ROLES[2:]
+
+_REPORTERS = frozenset({"patient", "carer"})
+_CLINIC = frozenset({"nurse", "investigator", "principal_investigator"})
+_DOCTORS = frozenset({"investigator", "principal_investigator"})
+_READERS = _CLINIC | {"monitor", "statistician"}
+_ADMIN = frozenset({"administrator"})
+_EVERYONE = frozenset(ROLES)
+
+ACTIONS: dict[str, frozenset[str]] = {
+    "self:read": _EVERYONE,
+    "self:change": _EVERYONE,
+    "today:read": _REPORTERS,
+    "entry:report": _REPORTERS,
+    "entry:read_own": _REPORTERS,
+    "study:read": _EVERYONE,
+    "subject:enrol": _CLINIC,
+    "subject:read": _READERS,
+    "subject:change": _CLINIC,
+    "contact:read": _CLINIC,
+    "activation:issue": _CLINIC,
+    "device:end": _CLINIC,
+    "event:record": _CLINIC,
+    "event:correct": _CLINIC,
+    "calendar:read": _READERS,
+    "visit:plan": _CLINIC,
+    "entry:read": _READERS,
+    "entry:on_behalf": _CLINIC,
+    "entry:correct": _CLINIC,
+    "measurement:read": _READERS,
+    "measurement:record": _CLINIC,
+    "medication:read": _READERS,
+    "medication:record": _CLINIC,
+    "episode:read": _READERS,
+    "episode:answer": _CLINIC,
+    "episode:close": _CLINIC,
+    "episode:grade": _DOCTORS,
+    "rota:read": _CLINIC | _ADMIN,
+    "rota:change": _CLINIC | _ADMIN,
+    "message:read": _READERS | _ADMIN,
+    "message:read_text": _CLINIC,
+    "site:read": frozenset(STAFF),
+    "audit:read": frozenset({"principal_investigator", "monitor", "administrator"}),
+    "signing:confirm": frozenset(STAFF),
+}
+
+
+def permits(role: str, action: str) -> bool:
+    """Whether the role may do the action at all. An unknown action is a programming error (KeyError)."""
+    return role in ACTIONS[action]
+
+
+def actions_of(role: str) -> tuple[str, ...]:
+    """Every action a role may do, for the apps to show what is possible."""
+    return tuple(sorted(action for action, roles in ACTIONS.items() if role in roles))
+
+
+def sites_of(account_id: UUID) -> tuple[UUID, ...]:
+    """The sites a member of staff works at."""
+    return tuple(db.session.scalars(sa.select(AccountSite.site_id).where(AccountSite.account_id == account_id)))
+
+
+def subjects_of(account_id: UUID) -> tuple[UUID, ...]:
+    """The subjects a patient or carer reports for now."""
+    return tuple(
+        db.session.scalars(
+            sa.select(SubjectLink.subject_id)
+            .where(SubjectLink.account_id == account_id, SubjectLink.revoked_at.is_(None))
+            .order_by(SubjectLink.relation.desc(), SubjectLink.since)
+        )
+    )
+
+
+def visible_subject(account_id: UUID, role: str, subject_id: UUID) -> Subject:
+    """The subject if it exists for this person; 404 otherwise, whether absent or foreign."""
+    query = sa.select(Subject).where(Subject.id == subject_id)
+    if role in _REPORTERS:
+        query = query.join(SubjectLink).where(SubjectLink.account_id == account_id, SubjectLink.revoked_at.is_(None))
+    else:
+        query = query.join(AccountSite, AccountSite.site_id == Subject.site_id).where(
+            AccountSite.account_id == account_id
+        )
+    subject = db.session.execute(query).scalar_one_or_none()
+    if subject is None:
+        raise Problem("not_found")
+    return subject
