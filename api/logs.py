@@ -14,8 +14,27 @@ import structlog
 from flask import Flask, Response, g, request
 
 SPEAKING_KEYS = frozenset(
-    {"phone", "name", "to", "number", "text", "body", "answers", "answer", "value", "note", "password", "pin",
-     "totp", "token", "code_plain", "credential", "contact", "symptom", "sentence"}
+    {
+        "phone",
+        "name",
+        "to",
+        "number",
+        "text",
+        "body",
+        "answers",
+        "answer",
+        "value",
+        "note",
+        "password",
+        "pin",
+        "totp",
+        "token",
+        "code_plain",
+        "credential",
+        "contact",
+        "symptom",
+        "sentence",
+    }
 )
 
 
