@@ -34,6 +34,9 @@ class Condition:
     op: str  # eq, ne, ge, le, contains
     value: Any
 
+    def __str__(self) -> str:
+        return f"{self.item} {self.op} {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -48,6 +51,9 @@ class Item:
     scale and count: integer; decimal: number with at most `decimals` digits; choice: option key;
     multi: non-empty list of option keys, `exclusive` alone or not at all; text: string;
     doses: list of `{name, dose_mg, taken_at}`, empty meaning an explicit "none".
+
+    The options of a scale are its steps, keys "0", "1" …; `unit` is UCUM; outside `confirm_below` and
+    `confirm_above` (within min and max) the answer is taken and asked about; `hint` says how to measure.
     """
 
     key: str
@@ -62,6 +68,7 @@ class Item:
     confirm_below: Decimal | None = None
     confirm_above: Decimal | None = None
     max_length: int = 500
+    hint: Label | None = None
 
     def option_keys(self) -> tuple[str, ...]:
         return tuple(option.key for option in self.options)
@@ -83,6 +90,7 @@ class Form:
     items: tuple[FormItem, ...]
     score: tuple[str, ...] = ()
     report: bool = True  # counts as a report for the silence rules
+    staff_only: bool = False  # never shown to patient or carer, never in a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,11 @@ class SlotTime:
 
 @dataclass(frozen=True, slots=True)
 class DiaryPhase:
-    """Slots on every `every_days`-th study day of [from_day, to_day], at clock times of the subject's zone."""
+    """Slots on every `every_days`-th study day of [from_day, to_day], at clock times of the subject's zone.
+
+    A slot is open from `opens_before_min` before its time until `closes_after_min` after it, the closing
+    instant excluded; undone it is late from `late_after_min` after its time.
+    """
 
     key: str
     from_day: int
@@ -116,7 +128,10 @@ class RiskWindow:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A planned visit: `day` and its window are days relative to the site-local date of `anchor`."""
+    """A planned visit: `day` and its window are days relative to the site-local date of `anchor`.
+
+    The unscheduled visit has no anchor ("") and no day (0).
+    """
 
     key: str
     name: Label
@@ -205,7 +220,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Drug:
-    """A medication the rules read. `prednisolone_per_mg` converts systemic steroids; masks_for_h is §3.2."""
+    """A medication by class. `prednisolone_per_mg`: mg of prednisolone that 1 mg of a systemic steroid counts as."""
 
     key: str
     name: Label
@@ -247,13 +262,15 @@ class Study:
     assessments: Mapping[str, Label]
     measures: Mapping[str, Measure]
     drugs: Mapping[str, Drug]
-    settings: Mapping[str, Any]  # flat numbers several rules share: masking hours, fever limits by site …
+    settings: Mapping[str, Any]  # numbers several rules share: masking hours, fever limits by site …
     rules: Mapping[str, Rule]
     ladders: Mapping[str, Ladder]
     reminders: Reminders
     emergency_text: Label
     outcomes: tuple[Outcome, ...]
     sha256: str
+    unscheduled_form: str = ""  # the form of a report outside every slot; empty: none is taken
+    analysis: Mapping[str, Any] = field(default_factory=dict)  # decisions of design §11: DLT window, AUC method …
 
     def risk_window(self, day: int | None) -> str | None:
         """Key of the risk window a study day lies in; before infusion is dated it is the open-started one."""
@@ -265,6 +282,8 @@ class Study:
         return None
 
     def visit(self, key: str) -> Visit:
-        if key == self.unscheduled_visit.key:
-            return self.unscheduled_visit
-        return next(visit for visit in self.visits if visit.key == key)
+        """The visit of this key, planned or unscheduled; KeyError if the study has none."""
+        for visit in (*self.visits, self.unscheduled_visit):
+            if visit.key == key:
+                return visit
+        raise KeyError(key)
