@@ -6,6 +6,7 @@ A handler is called as `handler(caller, **path, [body=…], [query=…])`; publi
 """
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -167,12 +168,11 @@ class Room(Blueprint):
     ) -> Callable[..., Any]:
         @wraps(view)
         def guarded(**path: Any) -> Any:
-            if own_transactions and action is None:
-                return view(**path)
-            claims = None if action is None else _claims_of(device)
-            with nullcontext() if own_transactions else transaction(writes=writes):
-                if action is None:
+            if action is None:
+                with _visiting(), nullcontext() if own_transactions else transaction(writes=writes):
                     return view(**path)
+            claims = _claims_of(device)
+            with nullcontext() if own_transactions else transaction(writes=writes):
                 caller = _caller_in_transaction(claims, own_transactions)
                 if not caller.may(action):
                     raise Problem("forbidden")
@@ -226,10 +226,9 @@ def _claims_of(device: bool) -> tokens.Claims | str:
     return tokens.access_claims()
 
 
-def _caller_in_transaction(claims: tokens.Claims | str | None, own_transactions: bool) -> Caller:
+def _caller_in_transaction(claims: tokens.Claims | str, own_transactions: bool) -> Caller:
     context: AbstractContextManager[None] = transaction(writes=False) if own_transactions else nullcontext()
     with context:
-        assert claims is not None
         caller = _by_device(claims) if isinstance(claims, str) else _by_family(claims)
     g.locale = caller.account.locale
     return caller
@@ -267,6 +266,11 @@ def _acting(caller: Caller) -> AbstractContextManager[None]:
     return audit.acting(audit.Actor(caller.id, caller.role, g.request_id))
 
 
+def _visiting() -> AbstractContextManager[None]:
+    """At a public door nobody is known yet; the request is."""
+    return audit.acting(audit.Actor(None, "visitor", g.request_id))
+
+
 def _repeatable(caller: Caller, writes: bool, work: Callable[[], Any]) -> Any:
     """With `Idempotency-Key`, a repeat of the same request gets the same answer; another body is a conflict."""
     key = request.headers.get("Idempotency-Key") if writes and request.method == "POST" else None
@@ -280,19 +284,26 @@ def _repeatable(caller: Caller, writes: bool, work: Callable[[], Any]) -> Any:
     if kept is not None:
         if kept.request_digest != digest:
             raise Problem("conflict", "this Idempotency-Key was used for another request")
-        return Response(kept.body, status=kept.status, mimetype="application/json")
+        body = vault().open(_kept_at(key), caller.id, b64decode(kept.body))
+        return Response(body, status=kept.status, mimetype="application/json")
     response = work()
+    # Sealed: an answer may hold contact data or a one-use code, which nowhere else stand readable.
+    sealed = vault().seal(_kept_at(key), caller.id, response.get_data(as_text=True))
     db.session.add(
         KeptAnswer(
             account_id=caller.id,
             key=key,
             request_digest=digest,
             status=response.status_code,
-            body=response.get_data(as_text=True),
+            body=b64encode(sealed).decode(),
             at=clock.now(),
         )
     )
     return response
+
+
+def _kept_at(key: str) -> str:
+    return f"kept_answer.body:{key}"
 
 
 def etag(version: int | str) -> dict[str, str]:

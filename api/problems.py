@@ -44,6 +44,8 @@ _CHINESE: dict[str, str] = {
     "code_used": "此激活码已使用。",
     "code_expired": "此激活码已过期。",
     "code_unknown": "激活码不正确。",
+    "invalid_phone": "电话号码无效。",
+    "taken": "已被使用。",
     "looks_like_fahrenheit": "看起来是华氏度，请填写摄氏度。",
     "looks_mistyped": "数字可能输错了，请再核对一次。",
 }

@@ -3,6 +3,7 @@
 Machines carry them in the Authorization header. The two apps carry them in cookies that scripts cannot
 read, each app under its own names, with a CSRF value in a readable cookie that must come back in
 `X-CSRF-Token`. Signing and checking is flask-jwt-extended's; which family still stands is our table's.
+When a token ends is asked of `backend.clock`, as every instant is, and not of the library's own clock.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token, get_csrf_token
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException
-from jwt.exceptions import ExpiredSignatureError, PyJWTError
+from jwt.exceptions import PyJWTError
 
+from backend import clock
 from backend.errors import Problem
 from backend.installation import settings
 
@@ -34,27 +36,36 @@ class Claims:
     transport: str
 
 
+CONFIRMATION = timedelta(minutes=5)
+
+
 def issue(account_id: UUID, family_id: UUID, jti: str, lifetime: timedelta) -> tuple[str, str]:
     """(access token, refresh token) of one family; the refresh token carries `jti`."""
-    access = issue_access(account_id, family_id)
-    refresh = create_refresh_token(
-        str(account_id), additional_claims={"fam": str(family_id), "ref": jti}, expires_delta=lifetime
-    )
-    return access, refresh
+    claims = {"fam": str(family_id), "ref": jti, "exp": _end(lifetime)}
+    refresh = create_refresh_token(str(account_id), additional_claims=claims, expires_delta=False)
+    return issue_access(account_id, family_id), refresh
 
 
 def issue_access(account_id: UUID, family_id: UUID) -> str:
-    minutes = timedelta(minutes=settings().access_minutes)
-    return create_access_token(str(account_id), additional_claims={"fam": str(family_id)}, expires_delta=minutes)
+    return _access(account_id, {"fam": str(family_id), "exp": _end(access_lifetime())})
 
 
 def issue_confirmation(account_id: UUID, family_id: UUID) -> str:
     """A five-minute access token that may sign."""
-    return create_access_token(
-        str(account_id),
-        additional_claims={"fam": str(family_id), "conf": True},
-        expires_delta=timedelta(minutes=5),
-    )
+    return _access(account_id, {"fam": str(family_id), "conf": True, "exp": _end(CONFIRMATION)})
+
+
+def access_lifetime() -> timedelta:
+    return timedelta(minutes=settings().access_minutes)
+
+
+def _access(account_id: UUID, claims: dict[str, Any]) -> str:
+    token: str = create_access_token(str(account_id), additional_claims=claims, expires_delta=False)
+    return token
+
+
+def _end(lifetime: timedelta) -> int:
+    return int((clock.now() + lifetime).timestamp())
 
 
 def access_claims() -> Claims:
@@ -94,19 +105,12 @@ def _is_phone_request() -> bool:
 
 
 def _claims(token: str, kind: str, transport: str) -> Claims:
-    safe = request.method in ("GET", "HEAD", "OPTIONS")
-    csrf = None if transport == "bearer" or safe else request.headers.get(CSRF_HEADER, "")
-    try:
-        content: dict[str, Any] = decode_token(token, csrf_value=csrf)
-    except ExpiredSignatureError as error:
-        raise Problem("token_expired") from error
-    except CSRFError as error:
-        raise Problem("csrf_failed") from error
-    except (JWTExtendedException, PyJWTError, ValueError) as error:
-        raise Problem("token_invalid") from error
+    content = _verified(token, _csrf_wanted(transport))
     try:
         if content.get("type") != kind:
             raise Problem("token_invalid")
+        if int(content["exp"]) <= clock.now().timestamp():
+            raise Problem("token_expired")
         return Claims(
             UUID(content["sub"]),
             UUID(content["fam"]),
@@ -114,7 +118,26 @@ def _claims(token: str, kind: str, transport: str) -> Claims:
             bool(content.get("conf")),
             transport,
         )
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Problem("token_invalid") from error
+
+
+def _csrf_wanted(transport: str) -> str | None:
+    """The value that must equal the token's, where a browser sent the token by itself; else None."""
+    if transport == "bearer" or request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    given = request.headers.get(CSRF_HEADER, "")
+    if not given or not given.isascii():  # the library reads an empty value as "do not check"
+        raise Problem("csrf_failed")
+    return given
+
+
+def _verified(token: str, csrf: str | None) -> dict[str, Any]:
+    try:
+        return dict(decode_token(token, csrf_value=csrf, allow_expired=True))
+    except CSRFError as error:
+        raise Problem("csrf_failed") from error
+    except (JWTExtendedException, PyJWTError, TypeError, ValueError) as error:
         raise Problem("token_invalid") from error
 
 
@@ -123,7 +146,7 @@ def set_cookies(response: Response, kind: str, access: str, refresh: str | None,
     app = _APPS[kind]
     secure = settings().public_url.startswith("https://")
     seconds = int(lifetime.total_seconds())
-    short = settings().access_minutes * 60
+    short = int(access_lifetime().total_seconds())
 
     def put(name: str, value: str, *, hidden: bool, path: str, age: int) -> None:
         response.set_cookie(
@@ -137,14 +160,19 @@ def set_cookies(response: Response, kind: str, access: str, refresh: str | None,
         )
 
     put("access", access, hidden=True, path="/api/v1", age=short)
-    put("csrf", get_csrf_token(access), hidden=False, path="/", age=seconds)
+    put("csrf", _csrf_of(access), hidden=False, path="/", age=seconds)
     if refresh is not None:
         put("refresh", refresh, hidden=True, path=REFRESH_PATH, age=seconds)
-        put("csrf_refresh", get_csrf_token(refresh), hidden=False, path="/", age=seconds)
+        put("csrf_refresh", _csrf_of(refresh), hidden=False, path="/", age=seconds)
 
 
-def clear_cookies(response: Response) -> None:
-    """Forget both apps' cookies."""
-    for app in ("console", "phone"):
-        for name, path in (("access", "/api/v1"), ("refresh", REFRESH_PATH), ("csrf", "/"), ("csrf_refresh", "/")):
-            response.delete_cookie(f"daymark_{app}_{name}", path=path, samesite="Strict")
+def _csrf_of(token: str) -> str:
+    return str(_verified(token, None)["csrf"])
+
+
+def clear_cookies(response: Response, kind: str) -> None:
+    """Forget the cookies of the app that this kind of account uses; the other app stays signed in."""
+    app = _APPS[kind]
+    secure = settings().public_url.startswith("https://")
+    for name, path in (("access", "/api/v1"), ("refresh", REFRESH_PATH), ("csrf", "/"), ("csrf_refresh", "/")):
+        response.delete_cookie(f"daymark_{app}_{name}", path=path, samesite="Strict", secure=secure)

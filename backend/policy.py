@@ -67,6 +67,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "site:read": frozenset(STAFF),
     "audit:read": frozenset({"principal_investigator", "monitor", "administrator"}),
     "signing:confirm": frozenset(STAFF),
+    "pin:set": frozenset(STAFF),
 }
 
 
