@@ -1,0 +1,205 @@
+"""Reminders to patients and carers, planned just in time: one bundled text in the morning, at most one nudge a day.
+
+Planning is idempotent: it looks at what is owed now and posts by a key of account, local day and, for the
+morning, the visit times the text speaks of. So a moved visit brings one text at its new time, and a second
+planner finds the row there. Whether a text may still go out is judged again when it is claimed (`judgement`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend import chronicle, outbox, studies
+from backend.db import db, lock_subject, transaction
+from backend.models.outbox import Message
+from backend.models.people import Account, SubjectLink
+from backend.models.subject import Subject, ZoneChange
+from notifications import hours, owed
+from notifications.texts.catalogue import language_of
+from schedules.protocol.definition import Reminders
+from schedules.windows import at_local, local_date
+
+MORNING_LASTS = timedelta(hours=2)  # a worker that was away longer leaves the day to the phone's own alarms
+_CHUNK = 400
+
+
+@dataclass(slots=True)
+class Plan:
+    """One text an account should get on a local day. `seen` are the visits it speaks of, as words of its key."""
+
+    kind: str  # day, nudge
+    account: Account
+    subject: Subject
+    reminders: Reminders
+    day: date
+    template: str
+    variables: dict[str, object]
+    not_after: datetime
+    seen: tuple[str, ...] = ()
+    living: list[str] = field(default_factory=list)  # keys of this day's texts that went out or will
+
+    @property
+    def key(self) -> str:
+        start = f"{self.kind}:{self.account.id}:{self.day}"
+        return start if self.kind == "nudge" else f"{start}:{'+'.join(self.seen) or 'none'}"
+
+    def wanted(self) -> bool:
+        """Whether this text says something that no text of the day has said, and the day's budget has room."""
+        if len(self.living) >= self.reminders.texts_per_day:
+            return False
+        before = [key for key in self.living if key.startswith(f"{self.kind}:")]
+        if not before:
+            return True
+        said = {word for key in before for word in words_of(key)}
+        return any(word not in said for word in self.seen)
+
+
+def plan(now: datetime) -> int:
+    """Post what has fallen due and is not there yet. Returns how many texts were posted."""
+    with transaction(writes=False):
+        due = _new([*_mornings(now), *_nudges(now)])
+    return sum(_post(one, now) for one in due)
+
+
+def word(at: datetime) -> str:
+    """A visit's time as it stands in a key."""
+    return format(int(at.timestamp()) // 60, "x")
+
+
+def words_of(key: str) -> tuple[str, ...]:
+    """The visit times in a morning text's key."""
+    last = key.rsplit(":", 1)[-1]
+    return () if last == "none" or not key.startswith("day:") else tuple(last.split("+"))
+
+
+def morning_text(one: owed.Owed) -> tuple[str, dict[str, object]]:
+    """The template for what is owed, and its variables."""
+    visits = one.nearest()
+    if not visits:
+        return "diary_today", {}
+    days = visits[0][0]
+    start = "diary_and_visit" if one.slots else "visit"
+    return (f"{start}_today", {}) if days == 0 else (f"{start}_soon", {"days": days})
+
+
+def _mornings(now: datetime) -> Iterator[Plan]:
+    for who, reminders, zone in _groups(now):
+        day = local_date(now, zone)
+        morning = at_local(day, reminders.morning_at, zone)
+        if morning <= now < morning + MORNING_LASTS:
+            yield from _morning(owed.on_day(who, reminders, zone, day, now), reminders, zone, day, now)
+
+
+def _groups(now: datetime) -> Iterator[tuple[Sequence[sa.ColumnElement[bool]], Reminders, str]]:
+    """Reachable subjects by what decides their morning: revision and zone. Who has moved zone stands alone."""
+    moved = sa.exists().where(ZoneChange.subject_id == Subject.id)
+    settled = sa.select(Subject.study_revision_id, Subject.time_zone).where(*owed.REACHABLE, ~moved).distinct()
+    for revision_id, zone in db.session.execute(settled).all():
+        who = (Subject.study_revision_id == revision_id, Subject.time_zone == zone, ~moved)
+        yield who, studies.revision(revision_id).reminders, zone
+    for subject in db.session.scalars(sa.select(Subject).where(*owed.REACHABLE, moved)).all():
+        reminders = studies.revision(subject.study_revision_id).reminders
+        yield (Subject.id == subject.id,), reminders, chronicle.zones_of(subject).at(now)
+
+
+def _morning(found: dict[UUID, owed.Owed], reminders: Reminders, zone: str, day: date, now: datetime) -> Iterator[Plan]:
+    """One text per account, whatever number of subjects it reports for."""
+    bundles: dict[UUID, tuple[Account, Subject, owed.Owed]] = {}
+    for account, subject in _reporters(list(found), now):
+        one = found[subject.id]
+        _, _, bundle = bundles.setdefault(account.id, (account, subject, owed.Owed()))
+        bundle.slots += one.slots
+        bundle.visits += one.visits
+    for account, subject, bundle in bundles.values():
+        template, variables = morning_text(bundle)
+        seen = tuple(dict.fromkeys(word(at) for _, at in bundle.nearest()))
+        over = at_local(day, reminders.quiet_from, zone)
+        yield Plan("day", account, subject, reminders, day, template, variables, over, seen)
+
+
+def _nudges(now: datetime) -> Iterator[Plan]:
+    late = owed.late(now)
+    planned: set[tuple[UUID, date]] = set()
+    for account, subject in _reporters(list(late), now):
+        reminders = studies.revision(subject.study_revision_id).reminders
+        zone = chronicle.zones_of(subject).at(now)
+        day = local_date(now, zone)
+        quiet = hours.until(now, zone, reminders.quiet_from, reminders.quiet_to)
+        if reminders.nudge and quiet is None and (account.id, day) not in planned:
+            planned.add((account.id, day))
+            yield Plan("nudge", account, subject, reminders, day, "nudge", {}, late[subject.id])
+
+
+def _reporters(subject_ids: Sequence[UUID], now: datetime) -> Iterator[tuple[Account, Subject]]:
+    """The accounts that may be texted for these subjects, in a stable order."""
+    for start in range(0, len(subject_ids), _CHUNK):
+        part = subject_ids[start : start + _CHUNK]
+        stopped = owed.stopped_texts(part, now)
+        query = (
+            sa.select(Account, Subject)
+            .join(SubjectLink, SubjectLink.account_id == Account.id)
+            .join(Subject, Subject.id == SubjectLink.subject_id)
+            .where(Subject.id.in_([one for one in part if one not in stopped]))
+            .where(SubjectLink.revoked_at.is_(None), *reachable_account())
+            .order_by(Subject.number, Account.created_at, Account.id)
+        )
+        for account, subject in db.session.execute(query):
+            yield account, subject
+
+
+def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:
+    return (Account.active.is_(True), Account.texts_stopped_at.is_(None), Account.phone_sealed.is_not(None))
+
+
+def _new(plans: list[Plan]) -> list[Plan]:
+    """Those not said already, so that a turn with nothing new writes nothing."""
+    keys = _living_keys({one.account.id for one in plans}, {str(one.day) for one in plans})
+    for one in plans:
+        one.living = keys[one.account.id, str(one.day)]
+    return [one for one in plans if one.wanted()]
+
+
+def _living_keys(account_ids: Iterable[UUID], days: Iterable[str]) -> dict[tuple[UUID, str], list[str]]:
+    """Keys of the reminders that count against an account's day."""
+    found: dict[tuple[UUID, str], list[str]] = defaultdict(list)
+    wanted, days = sorted(account_ids), list(days)
+    for start in range(0, len(wanted), _CHUNK):
+        query = sa.select(Message.account_id, Message.local_day, Message.key).where(
+            Message.account_id.in_(wanted[start : start + _CHUNK]),
+            Message.local_day.in_(days),
+            Message.lane == outbox.REMINDER,
+            Message.state.not_in(outbox.UNSENT_STATES),
+        )
+        for account_id, day, key in db.session.execute(query):
+            found[account_id, day or ""].append(key)
+    return found
+
+
+def _post(one: Plan, now: datetime) -> bool:
+    """Post under the subject's lock, the day counted again there."""
+    with transaction():
+        subject = lock_subject(one.subject.id)
+        if subject.admitted or subject.ended_at is not None:
+            return False
+        one.living = _living_keys((one.account.id,), (str(one.day),))[one.account.id, str(one.day)]
+        if not one.wanted():
+            return False
+        message = outbox.post(
+            key=one.key,
+            lane=outbox.REMINDER,
+            site_id=subject.site_id,
+            subject_id=subject.id,
+            account_id=one.account.id,
+            template=one.template,
+            variables=one.variables,
+            language=language_of(one.account.locale),
+            local_day=str(one.day),
+            due_at=now,
+            not_after=one.not_after,
+            now=now,
+        )
+        return message is not None
