@@ -92,8 +92,7 @@ def move(
         message.next_try_at = None
     if state != "claimed":
         message.lease_owner = message.lease_until = None
-    if code is not None:
-        message.reason = code
+    message.reason = code
     _note(message, now, origin, code, detail)
     return True
 
@@ -114,8 +113,10 @@ def receipt(
     message = locked(message_id)
     if message is None:
         return None
+    # A page may have been called twice; of the other call only "delivered" tells about the person.
+    stranger = provider_id is not None and message.provider_id not in (None, provider_id)
     for way in _WAYS:
-        if _is_way(message.state, (*way, state)):
+        if _is_way(message.state, (*way, state)) and (not stranger or state == "delivered"):
             for step in way:
                 move(message, step, origin="callback", now=now)
             move(message, state, origin="callback", now=now, code=code)
@@ -134,11 +135,24 @@ def cancel_for_subject(
     subject_id: UUID, *, reason: str, now: datetime, lanes: Sequence[str] = (REMINDER,), origin: str = "staff"
 ) -> int:
     """Cancel what has not begun to be sent to or about a subject. Returns how many. The caller holds the subject."""
+    return _cancel(
+        sa.and_(Message.subject_id == subject_id, Message.lane.in_(lanes)), reason=reason, now=now, origin=origin
+    )
+
+
+def cancel_for_episode(episode_id: UUID, *, upto_seq: int | None, reason: str, now: datetime) -> int:
+    """Cancel pages of an episode that have not begun to be sent: all, or those for signals up to `upto_seq`."""
+    which = Message.episode_id == episode_id
+    if upto_seq is not None:
+        which = sa.and_(which, Message.signal_seq <= upto_seq)
+    return _cancel(which, reason=reason, now=now, origin="staff")
+
+
+def _cancel(which: sa.ColumnElement[bool], *, reason: str, now: datetime, origin: str) -> int:
     waiting = db.session.scalars(
         sa.select(Message)
         .where(
-            Message.subject_id == subject_id,
-            Message.lane.in_(lanes),
+            which,
             sa.or_(Message.state == "pending", sa.and_(Message.state == "claimed", Message.send_started_at.is_(None))),
         )
         .with_for_update()

@@ -114,6 +114,7 @@ class Signal(Base):
     __table_args__ = (
         sa.UniqueConstraint("subject_id", "seq"),
         sa.UniqueConstraint("subject_id", "key"),
+        sa.Index("ix_signal_asks_at", "asks", "at"),
     )
 
 

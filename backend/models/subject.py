@@ -36,6 +36,7 @@ class Subject(Base):
     ended_kind: Mapped[str | None]
     status: Mapped[str] = mapped_column(sa.String(20), default="screening")
     last_report_at: Mapped[datetime | None]
+    watched_at: Mapped[datetime | None]  # when silence was last asked about
     signal_seq: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
 

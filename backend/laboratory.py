@@ -1,0 +1,166 @@
+"""Measurements: vital signs, laboratory values and release tests, as given, corrected only by a further row.
+
+Each new value is put to the rules; values typed long after they were measured go to the worklist instead of
+the pager, which `safety.episodes` decides. Units are the study's UCUM units; nothing is converted here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend import audit, clock, studies
+from backend.db import db, lock_subject
+from backend.errors import Problem, invalid
+from backend.models.clinical import Measurement
+from backend.models.people import Account
+from backend.models.subject import Subject
+from backend.safety import episodes, facts
+from backend.safety.episodes import Cause, Raised
+from backend.safety.evaluate import evaluate
+from schedules.faults import Fault
+from schedules.protocol.definition import Measure, Study
+
+RELEASE = "release"  # the kind of measure that judges the product, not the subject
+CLOCK_TOLERANCE = timedelta(minutes=5)
+_SAID = ("code", "value", "qualifier", "unit", "not_done", "lln", "uln", "method", "collected_at", "corrects_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One stored measurement, whether it is new, and what the rules made of it."""
+
+    row: Measurement
+    new: bool
+    raised: Raised
+
+
+def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tuple[Recorded, ...]:
+    """Store all of a batch or, with every fault named, none. Paths begin with the index in the batch.
+
+    An item: id, code, value, qualifier, unit, not_done, lln, uln, method, source, collected_at, and for a
+    correction corrects_id and reason. A repeat of an id with equal content is what is stored.
+    """
+    subject = lock_subject(subject_id)
+    study = studies.revision(subject.study_revision_id)
+    now = clock.now()
+    stored = _stored([item["id"] for item in items])
+    faults = [
+        fault
+        for i, item in enumerate(items)
+        if item["id"] not in stored
+        for fault in _faults(study, subject, item, f"/{i}", now)
+    ]
+    seen = [item["id"] for item in items]
+    faults.extend(Fault(f"/{i}/id", "duplicate", "twice in one batch") for i, x in enumerate(seen) if x in seen[:i])
+    if faults:
+        raise invalid(*faults)
+    rows = [(stored.get(item["id"]) or _row(subject, item, by, now), item["id"] not in stored) for item in items]
+    for (row, new), item in zip(rows, items, strict=True):
+        if not new and (row.subject_id != subject.id or not _same(row, item)):
+            raise Problem("id_taken")
+    for row, new in rows:
+        if new:
+            db.session.add(row)
+            db.session.flush()
+            _audit(subject, row)
+    order = sorted((row for row, new in rows if new), key=lambda row: (row.collected_at, str(row.id)))
+    raised = {row.id: _ask_rules(subject, study, row, now) for row in order}
+    nothing = Raised((), None, False)
+    return tuple(Recorded(row, new, raised.get(row.id, nothing)) for row, new in rows)
+
+
+def _stored(ids: Iterable[UUID]) -> dict[UUID, Measurement]:
+    rows = db.session.scalars(sa.select(Measurement).where(Measurement.id.in_(list(ids))))
+    return {row.id: row for row in rows}
+
+
+def _row(subject: Subject, item: Mapping[str, Any], by: Account, now: datetime) -> Measurement:
+    return Measurement(
+        id=item["id"],
+        subject_id=subject.id,
+        source=item["source"],
+        reason=item.get("reason"),
+        recorded_at=now,
+        recorded_by=by.id,
+        **_said(item),
+    )
+
+
+def _said(item: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: item.get(name) for name in _SAID}
+    return {**said, "qualifier": said["qualifier"] or "", "not_done": bool(said["not_done"])}
+
+
+def _same(row: Measurement, item: Mapping[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in _said(item).items())
+
+
+def _faults(study: Study, subject: Subject, item: Mapping[str, Any], path: str, now: datetime) -> Iterable[Fault]:
+    measure = study.measures.get(item["code"])
+    if measure is None:
+        yield Fault(f"{path}/code", "not_allowed", "the study has no such measurement")
+        return
+    if item["unit"] != measure.unit:
+        yield Fault(f"{path}/unit", "wrong_unit", f"{measure.code} is given in {measure.unit}")
+    yield from _value_faults(measure, item, path)
+    if measure.methods and item.get("method") is not None and item["method"] not in measure.methods:
+        yield Fault(f"{path}/method", "not_allowed", f"one of {', '.join(measure.methods)}")
+    if item["collected_at"] > now + CLOCK_TOLERANCE:
+        yield Fault(f"{path}/collected_at", "in_the_future", "a sample cannot be taken in the future")
+    lln, uln = item.get("lln"), item.get("uln")
+    if lln is not None and uln is not None and lln >= uln:
+        yield Fault(f"{path}/uln", "out_of_range", "the upper limit must lie above the lower")
+    if item.get("corrects_id") is not None:
+        yield from _correction_faults(subject, item, path)
+
+
+def _value_faults(measure: Measure, item: Mapping[str, Any], path: str) -> Iterable[Fault]:
+    value: Decimal | None = item.get("value")
+    if item.get("not_done"):
+        if value is not None:
+            yield Fault(f"{path}/value", "not_allowed", "a measurement not done has no value")
+    elif value is None:
+        yield Fault(f"{path}/value", "required", "a value, or not_done")
+    elif not measure.min <= value <= measure.max:
+        yield Fault(f"{path}/value", "out_of_range", f"possible are {measure.min} to {measure.max} {measure.unit}")
+
+
+def _correction_faults(subject: Subject, item: Mapping[str, Any], path: str) -> Iterable[Fault]:
+    if not item.get("reason"):
+        yield Fault(f"{path}/reason", "required", "a correction needs a reason")
+    before = db.session.get(Measurement, item["corrects_id"])
+    if before is None or before.subject_id != subject.id or before.code != item["code"]:
+        yield Fault(f"{path}/corrects_id", "not_allowed", "no such measurement of this kind")
+        return
+    taken = sa.select(Measurement.id).where(Measurement.corrects_id == before.id)
+    if db.session.execute(taken).scalar_one_or_none() is not None:
+        yield Fault(f"{path}/corrects_id", "already_corrected", "it was corrected before; correct the correction")
+
+
+def _audit(subject: Subject, row: Measurement) -> None:
+    audit.record(
+        "measurement:corrected" if row.corrects_id else "measurement:recorded",
+        "measurement",
+        row.id,
+        subject_id=subject.id,
+        new={name: getattr(row, name) for name in _SAID},
+        reason=row.reason,
+    )
+
+
+def _ask_rules(subject: Subject, study: Study, row: Measurement, now: datetime) -> Raised:
+    trigger = "release" if study.measures[row.code].kind == RELEASE else "value"
+    context = facts.context_of(subject, trigger=trigger, trigger_id=row.id, at=row.collected_at, now=now)
+    findings = evaluate(context, study.rules)
+    cause = Cause(measurement_id=row.id, from_staff=trigger == "value")
+    if findings:
+        return episodes.raise_signals(subject, context, findings, cause)
+    episode = episodes.open_episode(subject.id)
+    if episode is not None:
+        episodes.note_temperature(episode, context)
+    return Raised((), episode, False)

@@ -1,0 +1,251 @@
+"""Gathers what is stored about one subject into the `Context` that the rules are asked about.
+
+A constant number of indexed queries, whatever the length of the follow-up. `now` is an argument; the
+trigger names the fact that caused the question. The rules themselves never come here.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend import chronicle, studies
+from backend.db import db
+from backend.models.calendar import Occurrence
+from backend.models.capture import Entry, EntryVersion
+from backend.models.clinical import Measurement, Medication
+from backend.models.safety import Episode
+from backend.models.subject import Subject
+from backend.safety.baselines import baseline
+from backend.safety.context import Context, Dose, EpisodeView, Report, Slot, Value
+from schedules.occurrences import Anchor
+from schedules.protocol.definition import Study
+from schedules.windows import local_date
+
+ANTIPYRETIC = "antipyretic"
+STEROID = "steroid"
+
+
+def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: datetime, now: datetime) -> Context:
+    """The context of one evaluation. `at` is the effective time of the fact, `now` the time of asking."""
+    study = studies.revision(subject.study_revision_id)
+    settings = study.settings
+    known = chronicle.facts_of(subject.id)
+    anchors = chronicle.anchors(known, study.anchor_events)
+    infused_at = anchors["infusion"].actual_at if "infusion" in anchors else None
+    treated_at = _treated_at(anchors)
+    zone = chronicle.zones_of(subject).at(at)
+    history = timedelta(days=int(settings["history_days"]))
+    reports = _reports(study, subject.id, at - history, treated_at)
+    values = _values(subject.id, at - timedelta(days=int(settings["value_history_days"])))
+    day = _day(subject, infused_at, at)
+    return Context(
+        subject_id=str(subject.id),
+        now=now,
+        at=at,
+        trigger=trigger,
+        trigger_id=str(trigger_id) if trigger_id else None,
+        day=day,
+        window=study.risk_window(day),
+        infused_at=infused_at,
+        zone=zone,
+        reports=tuple(report for report in reports if report.at >= at - history),
+        values=values,
+        doses=tuple(sorted((*_given(study, subject, infused_at), *_taken(study, reports)), key=_by_start)),
+        baseline=baseline(reports, values, treated_at or now, zone, settings, infused_at),
+        prior_organs=tuple(subject.prior_organs),
+        slots=_slots(study, subject.id, now),
+        admitted=subject.admitted,
+        episode=_episode(subject.id),
+        settings=settings,
+    )
+
+
+def _treated_at(anchors: Any) -> datetime | None:
+    """When treatment began: baselines are what was measured before it."""
+    for kind in ("lymphodepletion", "infusion"):
+        anchor: Anchor | None = anchors.get(kind)
+        if anchor is not None and anchor.actual_at is not None:
+            return anchor.actual_at
+    return None
+
+
+def _day(subject: Subject, infused_at: datetime | None, at: datetime) -> int | None:
+    if infused_at is None:
+        return None
+    zone = chronicle.site_zone(subject.site_id)
+    return (local_date(at, zone) - local_date(infused_at, zone)).days
+
+
+def _reports(study: Study, subject_id: UUID, since: datetime, treated_at: datetime | None) -> tuple[Report, ...]:
+    """The latest version of every entry since `since`, and of every one before treatment, for the baseline."""
+    recent = Entry.effective_at >= since
+    wanted = sa.or_(recent, Entry.effective_at < treated_at) if treated_at is not None else sa.true()
+    rows = db.session.execute(
+        sa.select(Entry, EntryVersion)
+        .join(EntryVersion, sa.and_(EntryVersion.entry_id == Entry.id, EntryVersion.revision == Entry.revision))
+        .where(Entry.subject_id == subject_id, Entry.practice.is_(False), wanted)
+        .order_by(Entry.effective_at, EntryVersion.received_at)
+    )
+    return tuple(report_of(study, entry, version) for entry, version in rows)
+
+
+def report_of(study: Study, entry: Entry, version: EntryVersion) -> Report:
+    """One entry as the rules see it."""
+    return Report(
+        id=str(version.id),
+        form=entry.form,
+        at=version.effective_at,
+        received_at=version.received_at,
+        reporter=version.reporter,
+        source=entry.source,
+        answers=version.answers,
+        score=version.score,
+        is_report=study.forms[entry.form].report,
+        claimed_at=version.measured_at,
+        skew_s=version.skew_s,
+    )
+
+
+def _values(subject_id: UUID, since: datetime) -> tuple[Value, ...]:
+    """Measurements since `since`, and of each code the last few before; corrected ones no longer hold."""
+    corrected = sa.select(Measurement.corrects_id).where(
+        Measurement.subject_id == subject_id, Measurement.corrects_id.is_not(None)
+    )
+    place = sa.func.row_number().over(
+        partition_by=Measurement.code, order_by=(Measurement.collected_at.desc(), Measurement.recorded_at.desc())
+    )
+    ranked = (
+        sa.select(Measurement.id, place.label("place"))
+        .where(Measurement.subject_id == subject_id, Measurement.id.not_in(corrected))
+        .subquery()
+    )
+    rows = db.session.scalars(
+        sa.select(Measurement)
+        .join(ranked, ranked.c.id == Measurement.id)
+        .where(sa.or_(Measurement.collected_at >= since, ranked.c.place <= 12))
+        .order_by(Measurement.collected_at, Measurement.recorded_at, Measurement.id)
+    )
+    return tuple(value_of(row) for row in rows)
+
+
+def value_of(row: Measurement) -> Value:
+    """One measurement as the rules see it."""
+    return Value(
+        id=str(row.id),
+        code=row.code,
+        value=None if row.not_done else row.value,
+        at=row.collected_at,
+        recorded_at=row.recorded_at,
+        qualifier=row.qualifier,
+        lln=row.lln,
+        uln=row.uln,
+        method=row.method,
+        source=row.source,
+    )
+
+
+def _given(study: Study, subject: Subject, infused_at: datetime | None) -> Iterable[Dose]:
+    """Medications that staff entered. An unchanged one begun before infusion is standing."""
+    corrected = sa.select(Medication.corrects_id).where(
+        Medication.subject_id == subject.id, Medication.corrects_id.is_not(None)
+    )
+    rows = db.session.scalars(
+        sa.select(Medication).where(Medication.subject_id == subject.id, Medication.id.not_in(corrected))
+    )
+    for row in rows:
+        drug = study.drugs[row.drug]
+        per_day: Decimal | None = None
+        if drug.prednisolone_per_mg is not None and row.dose_mg is not None and row.times_per_day is not None:
+            per_day = row.dose_mg * row.times_per_day * drug.prednisolone_per_mg
+        yield Dose(
+            id=str(row.id),
+            drug=row.drug,
+            drug_class=drug.drug_class,
+            start=row.started_at,
+            stop=row.stopped_at,
+            mg=row.dose_mg,
+            prednisolone_mg_per_day=per_day,
+            standing=infused_at is not None and row.started_at < infused_at,
+        )
+
+
+def _taken(study: Study, reports: Iterable[Report]) -> Iterable[Dose]:
+    """What the patient said was taken: fever medicines with their times, and the day's steroid."""
+    for report in reports:
+        for i, dose in enumerate(report.answers.get(ANTIPYRETIC) or ()):
+            taken_at = datetime.fromisoformat(dose["taken_at"].upper())
+            drug = study.drugs.get(dose["name"])
+            yield Dose(
+                id=f"{report.id}/{ANTIPYRETIC}/{i}",
+                drug=dose["name"],
+                drug_class=drug.drug_class if drug else ANTIPYRETIC,
+                start=taken_at,
+                stop=taken_at,
+                mg=dose.get("dose_mg"),
+            )
+        daily = report.answers.get("steroid_taken")
+        if daily:
+            yield Dose(
+                id=f"{report.id}/steroid_taken",
+                drug=STEROID,
+                drug_class=STEROID,
+                start=report.at,
+                stop=report.at + timedelta(days=1),
+                prednisolone_mg_per_day=Decimal(daily),
+            )
+
+
+def _by_start(dose: Dose) -> tuple[datetime, str]:
+    return dose.start, dose.id
+
+
+def _slots(study: Study, subject_id: UUID, now: datetime) -> tuple[Slot, ...]:
+    """Scheduled reports of the last days, for silence; excused ones are nobody's silence."""
+    days = timedelta(days=int(study.settings["silence_history_days"]))
+    rows = db.session.scalars(
+        sa.select(Occurrence)
+        .where(
+            Occurrence.subject_id == subject_id,
+            Occurrence.kind == "slot",
+            Occurrence.due_at.between(now - days, now),
+            Occurrence.excused.is_(None),
+        )
+        .order_by(Occurrence.due_at, Occurrence.id)
+    )
+    weekly = {form for phase in study.diary if phase.every_days > 1 for at in phase.times for form in at.forms}
+    daily = {form for phase in study.diary if phase.every_days == 1 for at in phase.times for form in at.forms}
+    return tuple(
+        Slot(
+            id=str(row.id),
+            form=row.key,
+            due_at=row.due_at,
+            late_at=row.late_at,
+            closes_at=row.closes_at,
+            done=row.satisfied_at is not None,
+            announced=row.announced,
+            weekly=row.key in weekly - daily,
+        )
+        for row in rows
+        if row.due_at and row.late_at and row.closes_at and study.forms[row.key].report
+    )
+
+
+def _episode(subject_id: UUID) -> EpisodeView | None:
+    row = db.session.execute(
+        sa.select(Episode).where(Episode.subject_id == subject_id, Episode.closed_at.is_(None))
+    ).scalar_one_or_none()
+    if row is None:
+        return None
+    return EpisodeView(
+        level=row.level,
+        opened_at=row.opened_at,
+        contacted_at=row.contacted_at,
+        highest_temperature=row.highest_temperature,
+        organs=tuple(row.organs),
+        repeat_asked_at=row.repeat_asked_at,
+        repeat_due_at=row.repeat_due_at,
+    )
