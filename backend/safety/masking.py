@@ -91,8 +91,14 @@ def _steroids(context: Context, doses: tuple[MaskReason, ...]) -> tuple[MaskReas
 
 
 def _steroid_doses(context: Context) -> Iterator[MaskReason]:
-    """Each steroid taken within the last day, in mg prednisolone-equivalent per day."""
+    """Each steroid taken within the last day, in mg prednisolone-equivalent per day.
+
+    A dose made from an answer to `steroid_taken` is read from the answer, which can be held against the usual dose.
+    """
+    answered = {f"{report.id}/steroid_taken" for report in context.reports}
     for dose in context.doses:
+        if dose.id in answered:
+            continue
         since = _since(context.at, dose.start, dose.stop)
         if dose.drug_class == "steroid" and dose.drug != "dexamethasone" and since is not None and since <= _DAY:
             mg = dose.prednisolone_mg_per_day

@@ -1,5 +1,6 @@
 """Masking by the hour, the day and the milligram (clinical-safety §3.2)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -99,4 +100,6 @@ def test_the_patients_own_steroid_total_masks_acutely_only_above_the_usual() -> 
     assert masked_acutely(context(before, report(steroid_taken=Decimal(15)))) == ()
     assert masked_acutely(context(before, report(steroid_taken=Decimal(20))))
     assert masked_acutely(context(prednisone("20", standing=True), report(steroid_taken=Decimal(20)))) == ()
+    twice = replace(prednisone("20"), id=f"{report().id}/steroid_taken")
+    assert masked_acutely(context(before, twice, report(steroid_taken=Decimal(15)))) == ()  # the answer, not its dose
     assert masked(context(report(ago(25), steroid_taken=Decimal(20)), at=NOW)) == ()

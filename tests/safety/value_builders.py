@@ -21,6 +21,8 @@ SETTINGS: dict[str, Any] = {
     "baseline_min_n": 6,
     "scale_max": 3,
     "sitting_minutes": 60,
+    "late_mention_h": 1,
+    "sedative_h": 24,
     "fever": {
         "definite": {site: Decimal("38.0") for site in ("armpit", "mouth", "ear", "forehead", "core")},
         "probable": {
