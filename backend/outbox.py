@@ -134,29 +134,29 @@ def receipt(
 def cancel_for_subject(
     subject_id: UUID, *, reason: str, now: datetime, lanes: Sequence[str] = (REMINDER,), origin: str = "staff"
 ) -> int:
-    """Cancel what has not begun to be sent to or about a subject. Returns how many. The caller holds the subject."""
-    return _cancel(
-        sa.and_(Message.subject_id == subject_id, Message.lane.in_(lanes)), reason=reason, now=now, origin=origin
-    )
+    """Cancel what has not begun to be sent about a subject. Returns how many. The caller holds the subject."""
+    return _cancel((Message.subject_id == subject_id, Message.lane.in_(lanes)), reason, now, origin)
 
 
-def cancel_for_episode(episode_id: UUID, *, upto_seq: int | None, reason: str, now: datetime) -> int:
-    """Cancel pages of an episode that have not begun to be sent: all, or those for signals up to `upto_seq`."""
-    which = Message.episode_id == episode_id
+def cancel_for_episode(
+    episode_id: UUID, *, upto_seq: int | None, reason: str, now: datetime, origin: str = "staff"
+) -> int:
+    """Cancel an episode's unsent pages for signals up to `upto_seq`; None: all of it. Returns how many.
+
+    The pages about overdue clocks belong to no signal: accepting does not cancel them, closing does.
+    """
+    which: tuple[sa.ColumnElement[bool], ...] = (Message.episode_id == episode_id,)
     if upto_seq is not None:
-        which = sa.and_(which, Message.signal_seq <= upto_seq)
-    return _cancel(which, reason=reason, now=now, origin="staff")
+        which = (*which, Message.signal_seq <= upto_seq)
+    return _cancel(which, reason, now, origin)
 
 
-def _cancel(which: sa.ColumnElement[bool], *, reason: str, now: datetime, origin: str) -> int:
+def _cancel(which: Sequence[sa.ColumnElement[bool]], reason: str, now: datetime, origin: str) -> int:
+    not_begun = sa.or_(
+        Message.state == "pending", sa.and_(Message.state == "claimed", Message.send_started_at.is_(None))
+    )
     waiting = db.session.scalars(
-        sa.select(Message)
-        .where(
-            which,
-            sa.or_(Message.state == "pending", sa.and_(Message.state == "claimed", Message.send_started_at.is_(None))),
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        sa.select(Message).where(*which, not_begun).with_for_update().execution_options(populate_existing=True)
     ).all()
     for message in waiting:
         move(message, "cancelled", origin=origin, now=now, code=reason)

@@ -18,6 +18,7 @@ from backend.models.outbox import Message
 from backend.models.safety import Episode
 from backend.models.study import Site
 from backend.models.subject import Subject
+from backend.safety import episodes
 from notifications import hours, recipients
 from notifications.texts.catalogue import language_of
 from schedules.protocol.definition import Ladder
@@ -75,7 +76,7 @@ def _reread(episode_id: UUID) -> Episode:
 
 def _step(episode: Episode, subject: Subject, now: datetime) -> None:
     ladder = studies.revision(subject.study_revision_id).ladders.get(episode.level)
-    if ladder is None or not is_asking(episode, ladder):
+    if ladder is None or not is_asking(episode):
         episode.next_step_at = None
     elif _snoozed(episode, now):
         episode.next_step_at = episode.snoozed_until
@@ -87,10 +88,9 @@ def _step(episode: Episode, subject: Subject, now: datetime) -> None:
         _page(episode, ladder, now)
 
 
-def is_asking(episode: Episode, ladder: Ladder) -> bool:
-    """Whether a signal still waits for somebody: one that asked for a page, or on a worklist any."""
-    asked = episode.last_seq if ladder.lane == "worklist" else episode.paging_seq
-    return asked > episode.accepted_seq
+def is_asking(episode: Episode) -> bool:
+    """Whether the signal the ladder runs for still waits for somebody."""
+    return episode.paging_seq > episode.accepted_seq
 
 
 def _snoozed(episode: Episode, now: datetime) -> bool:
@@ -109,8 +109,6 @@ def _becomes_at(episode: Episode, ladder: Ladder) -> datetime:
 
 
 def _escalate(episode: Episode, level: str, now: datetime) -> None:
-    from backend.safety import episodes
-
     episodes.escalate(episode, level, now)
 
 
@@ -119,8 +117,7 @@ def _page(episode: Episode, ladder: Ladder, now: datetime) -> None:
     step = episode.ladder_step
     if step < len(ladder.steps):
         duties, channel = ladder.steps[step].to, ladder.steps[step].channel
-        first = step == 0 and episode.paging_round <= 1
-        template = "page" if first else "page_everyone" if "everyone" in duties else "page_again"
+        template = "page_everyone" if "everyone" in duties else "page_again" if _paged_before(episode) else "page"
     elif ladder.repeat_every_s:
         duties, channel, template = ladder.repeat_to or ("everyone",), 1, "page_everyone"
     else:
@@ -163,6 +160,12 @@ def _post_pages(episode: Episode, template: str, duties: tuple[str, ...], channe
             "to": [str(account.id) for account in called],
         },
     )
+    episodes.touch(episode)
+
+
+def _paged_before(episode: Episode) -> bool:
+    earlier = sa.select(Message.id).where(Message.episode_id == episode.id, Message.template.in_(LADDER_TEMPLATES))
+    return db.session.execute(earlier.limit(1)).first() is not None
 
 
 def _variables(episode: Episode, now: datetime) -> dict[str, object]:
@@ -190,8 +193,9 @@ def _digest(episode: Episode, ladder: Ladder, now: datetime) -> None:
     """One text a day to whoever keeps the worklist, in working hours."""
     zone = db.session.get_one(Site, episode.site_id).time_zone
     here = hours.local(now, zone)
-    if not hours.within(here.time(), WORK_FROM, WORK_TO):
-        episode.next_step_at = hours.next_time(now, zone, WORK_FROM)
+    after_work = hours.until(now, zone, WORK_TO, WORK_FROM)
+    if after_work is not None:
+        episode.next_step_at = after_work
         return
     step = ladder.steps[min(episode.ladder_step, len(ladder.steps) - 1)]
     for account in recipients.of_duties(episode, step.to, now):
@@ -278,7 +282,7 @@ def hurry(message: Message, now: datetime) -> bool:
         return False
     subject = db.session.get_one(Subject, episode.subject_id)
     ladder = studies.revision(subject.study_revision_id).ladders.get(episode.level)
-    if ladder is None or not is_asking(episode, ladder) or episode.ladder_step >= len(ladder.steps):
+    if ladder is None or not is_asking(episode) or episode.ladder_step >= len(ladder.steps):
         return False
     if episode.next_step_at is None or episode.next_step_at > now:
         episode.next_step_at = now

@@ -4,7 +4,7 @@ All of it is SQL over the projection, by day or by `late_at`; no calendar is loa
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -67,7 +67,7 @@ def _slots(who: Sequence[sa.ColumnElement[bool]], zone: str, day: date, now: dat
 
 def _visits(
     who: Sequence[sa.ColumnElement[bool]], day: date, days_ahead: int
-) -> Iterable[tuple[UUID, datetime, bool, str]]:
+) -> Iterator[tuple[UUID, datetime, bool, str]]:
     """Open visits from `day` on; a visit's date is the site's, hence the day of margin at either end."""
     start = start_of_day(day - timedelta(days=1), "UTC")
     end = end_of_day(day + timedelta(days=days_ahead + 1), "UTC")
@@ -79,8 +79,10 @@ def _visits(
         .join(Site, Site.id == Occurrence.site_id)
         .where(*who, *REACHABLE, *_OPEN, Occurrence.kind == "visit", sa.or_(planned, agreed))
     )
-    rows = db.session.execute(query)
-    return [(row[0], row[2] or row[1], row[2] is not None, row[3]) for row in rows]
+    for subject_id, due_at, appointment_at, site_zone in db.session.execute(query):
+        at = appointment_at or due_at
+        if at is not None:
+            yield subject_id, at, appointment_at is not None, site_zone
 
 
 def late(now: datetime, *who: sa.ColumnElement[bool]) -> dict[UUID, datetime]:
@@ -92,7 +94,7 @@ def late(now: datetime, *who: sa.ColumnElement[bool]) -> dict[UUID, datetime]:
         .where(Occurrence.late_at <= now, Occurrence.late_at > now - _LONGEST_LATENESS, Occurrence.closes_at > now)
         .group_by(Occurrence.subject_id)
     )
-    return {row[0]: row[1] for row in db.session.execute(query)}
+    return {subject_id: closes_at for subject_id, closes_at in db.session.execute(query) if closes_at is not None}
 
 
 def stopped_texts(subject_ids: Sequence[UUID], now: datetime) -> set[UUID]:

@@ -147,8 +147,7 @@ def _reporters(subject_ids: Sequence[UUID], now: datetime) -> Iterator[tuple[Acc
             .where(SubjectLink.revoked_at.is_(None), *reachable_account())
             .order_by(Subject.number, Account.created_at, Account.id)
         )
-        for account, subject in db.session.execute(query):
-            yield account, subject
+        yield from (row.tuple() for row in db.session.execute(query))
 
 
 def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:

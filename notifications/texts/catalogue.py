@@ -14,12 +14,12 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     # Pages, to the team. The number and the time tell a repeat from a new one.
     "page": ("呼叫 {number}，{time}。请打开应用。", "Page {number} {time}. Open the app."),
     "page_again": (
-        "再次呼叫 {number}，{time}，尚无人接收。请打开应用。",
-        "Page {number} again, {time}. Nobody has accepted it yet. Open the app.",
+        "再次呼叫 {number}，{time}，仍待接收。请打开应用。",
+        "Page {number} again, {time}. Still to be accepted. Open the app.",
     ),
     "page_everyone": (
-        "呼叫全员 {number}，{time}，尚无人接收。请任何一位打开应用。",
-        "Page {number} to everyone, {time}. Nobody has accepted it yet. Whoever can: open the app.",
+        "呼叫全员 {number}，{time}，仍待接收。请任何一位打开应用。",
+        "Page {number} to everyone, {time}. Still to be accepted. Whoever can: open the app.",
     ),
     "contact_overdue": (
         "呼叫 {number}，{time}：联系已超时。请打开应用。",

@@ -1,0 +1,276 @@
+"""Claim, send, record: one message at a time, by any number of senders. The row is the truth.
+
+A claim takes a lease. Just before its own call the sender writes `send_started_at` and commits; the call
+itself is outside any transaction; a second transaction records what is known. So a row found with a dead
+lease tells whether its text may have gone out: a page is then sent again at once (a repeat is a nuisance, a
+missing one a risk), a reminder becomes `unknown` and is sent at most once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import SystemRandom
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+import structlog
+
+from backend import audit, clock, outbox
+from backend.crypto import CannotOpen
+from backend.db import db, lock_subject, transaction
+from backend.installation import vault
+from backend.models.outbox import Message
+from backend.models.people import Account
+from backend.models.study import Site
+from notifications import hours, judgement, ladder
+from notifications.gateways.base import ACCEPTED, UNKNOWN, Gateway, Outcome, Outgoing, refused, unknown
+from notifications.texts.catalogue import UnknownText
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)
+PAGE_RETRY = timedelta(seconds=15)
+PAGE_GIVES_UP = timedelta(hours=6)  # the ladder has long posted newer ones
+REMINDER_ATTEMPTS = 8
+RECEIPT_WAIT = timedelta(minutes=15)
+LOOK_AFTER = timedelta(minutes=2)
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 30.0, 1800.0
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one claimed message. `stop`: the gateway refuses this sender altogether; `code` says why."""
+
+    message_id: UUID
+    state: str
+    stop: bool = False
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    message_id: UUID
+    subject_id: UUID | None
+    lane: str
+    owner: str
+
+
+def deliver_next(gateway: Gateway, lane: str) -> Delivered | None:
+    """Claim the oldest due message of a lane and see it through. None if nothing is due."""
+    claim = _claim(lane, clock.now())
+    if claim is None:
+        return None
+    outgoing = _begin(claim, clock.now())
+    if isinstance(outgoing, Delivered):
+        return outgoing
+    return _record(claim, _call(gateway, outgoing), gateway, clock.now())
+
+
+def _claim(lane: str, now: datetime) -> _Claim | None:
+    owner = uuid4().hex
+    due = (
+        sa.select(Message.id)
+        .where(Message.lane == lane, Message.state == "pending", Message.next_try_at <= now)
+        .order_by(Message.due_at, Message.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    taking = (
+        sa.update(Message)
+        .where(Message.id == due)
+        .values(
+            state="claimed",
+            lease_owner=owner,
+            lease_until=now + LEASE,
+            send_started_at=None,
+            attempts=Message.attempts + 1,
+        )
+        .returning(Message.id)
+        .execution_options(synchronize_session=False)
+    )
+    with transaction():
+        message_id = db.session.execute(taking).scalar_one_or_none()
+        if message_id is None:
+            return None
+        message = db.session.get_one(Message, message_id, populate_existing=True)
+        outbox.note(message, origin="worker", now=now)
+        return _Claim(message_id, message.subject_id, lane, owner)
+
+
+def _held(claim: _Claim) -> Message | None:
+    """The row if it is still ours. A page's subject is locked first, as its ladder may have to move."""
+    if claim.lane == outbox.PAGE and claim.subject_id is not None:
+        lock_subject(claim.subject_id)
+    return outbox.locked(claim.message_id)
+
+
+def _begin(claim: _Claim, now: datetime) -> Outgoing | Delivered:
+    """Judge the message, and mark that its sending begins. Delivered if it is not to be sent now."""
+    with transaction():
+        message = _held(claim)
+        if message is None or message.lease_owner != claim.owner:
+            return Delivered(claim.message_id, message.state if message else "gone")
+        account = db.session.get_one(Account, message.account_id)
+        verdict = judgement.of(message, account, now)
+        if verdict.state is not None:
+            _put_off(message, verdict, now)
+            return Delivered(message.id, message.state, code=verdict.reason)
+        number = _number(account)
+        if number is None:
+            _fail(message, refused("no_number"), now)
+            return Delivered(message.id, message.state, code="no_number")
+        message.send_started_at = now
+        outbox.note(message, origin="worker", now=now, code="send_started")
+        return _outgoing(message, number, now)
+
+
+def _put_off(message: Message, verdict: judgement.Verdict, now: datetime) -> None:
+    assert verdict.state is not None
+    outbox.move(message, verdict.state, origin="worker", now=now, code=verdict.reason)
+    if verdict.until is not None:
+        message.next_try_at = verdict.until
+        message.attempts -= 1
+
+
+def _number(account: Account) -> str | None:
+    if account.phone_sealed is None:
+        return None
+    try:
+        return vault().open("account.phone", account.id, account.phone_sealed)
+    except CannotOpen:
+        log.error("number.cannot_open", account_id=str(account.id))
+        return None
+
+
+def _outgoing(message: Message, number: str, now: datetime) -> Outgoing:
+    """What the gateway gets. A page's time is that of this call, so that no two calls read the same."""
+    variables = dict(message.variables)
+    if "time" in variables and message.episode_id is not None and message.attempts > 1:
+        zone = db.session.get_one(Site, message.site_id).time_zone
+        variables["time"] = f"{hours.local(now, zone):%H:%M:%S}"
+    return Outgoing(
+        message_id=message.id,
+        to=number,
+        lane=message.lane,
+        template=message.template,
+        language=message.language,
+        variables=variables,
+        channel=message.channel,
+        not_after=message.not_after,
+    )
+
+
+def _call(gateway: Gateway, outgoing: Outgoing) -> Outcome:
+    try:
+        return gateway.send(outgoing)
+    except UnknownText:
+        log.error("text.missing", template=outgoing.template)
+        return refused("no_text", alarm=True)
+    except Exception as error:  # it may have got out before it broke
+        log.error("gateway.failed", message_id=str(outgoing.message_id), error=type(error).__name__)
+        return unknown("gateway_error")
+
+
+def _record(claim: _Claim, outcome: Outcome, gateway: Gateway, now: datetime) -> Delivered:
+    with transaction():
+        message = _held(claim)
+        if message is None:
+            return Delivered(claim.message_id, "gone")
+        if message.lease_owner == claim.owner:
+            _settle(message, outcome, gateway, now)
+        elif outcome.kind == ACCEPTED:
+            _late_answer(message, outcome, gateway, now)
+        if outcome.alarm:
+            log.error("gateway.alarm", message_id=str(message.id), code=outcome.code, stop=outcome.stop)
+        return Delivered(message.id, message.state, outcome.stop, outcome.code)
+
+
+def _settle(message: Message, outcome: Outcome, gateway: Gateway, now: datetime) -> None:
+    if outcome.kind == ACCEPTED:
+        _taken(message, outcome, gateway.name)
+        outbox.move(message, "accepted", origin="worker", now=now)
+    elif outcome.kind == UNKNOWN:
+        not_known(message, outcome.code, now, can_look_up=gateway.can_look_up)
+    elif outcome.permanent:
+        _fail(message, outcome, now)
+    else:
+        _again(message, outcome, now)
+
+
+def _taken(message: Message, outcome: Outcome, provider: str) -> None:
+    message.provider, message.provider_id, message.segments = provider, outcome.provider_id, outcome.segments
+
+
+def _late_answer(message: Message, outcome: Outcome, gateway: Gateway, now: datetime) -> None:
+    """The lease was lost, or a receipt overtook the answer: keep the provider's id, and what it settles."""
+    if message.provider_id is None or message.provider_id == outcome.provider_id:
+        _taken(message, outcome, gateway.name)
+    if message.state == "unknown":
+        outbox.move(message, "accepted", origin="worker", now=now, code="late_answer")
+
+
+def not_known(message: Message, code: str | None, now: datetime, *, can_look_up: bool) -> None:
+    """Perhaps sent. A page goes again, at once the first time, and its ladder moves; a reminder waits to be told."""
+    outbox.move(message, "unknown", origin="worker", now=now, code=code)
+    if message.lane == outbox.PAGE:
+        first = message.attempts <= 1
+        outbox.move(message, "pending", origin="worker", now=now, code=code)
+        message.next_try_at = now if first else now + PAGE_RETRY
+        if first:
+            ladder.hurry(message, now)
+        _give_up_if_old(message, now)
+    else:
+        message.next_try_at = now + (LOOK_AFTER if can_look_up else RECEIPT_WAIT)
+
+
+def _fail(message: Message, outcome: Outcome, now: datetime) -> None:
+    outbox.move(message, "failed", origin="worker", now=now, code=outcome.code)
+    lost(message, now, opted_out=outcome.opted_out)
+
+
+def lost(message: Message, now: datetime, *, opted_out: bool = False) -> None:
+    """What follows from a message that will not arrive: the next person for a page, silence after a STOP."""
+    if message.lane == outbox.PAGE:
+        log.error("page.lost", message_id=str(message.id), code=message.reason)
+        new = {"message_id": str(message.id), "code": message.reason, "to": str(message.account_id)}
+        entity = ("episode", message.episode_id) if message.episode_id else ("message", message.id)
+        audit.record("page:failed", *entity, subject_id=message.subject_id, new=new)
+        ladder.hurry(message, now)
+    elif opted_out:
+        account = db.session.get_one(Account, message.account_id)
+        account.texts_stopped_at = account.texts_stopped_at or now
+
+
+def _again(message: Message, outcome: Outcome, now: datetime) -> None:
+    """Certainly not sent: back to the queue, pages soon, reminders with a growing delay."""
+    if not outcome.counts:
+        message.attempts -= 1
+    if message.lane == outbox.PAGE:
+        outbox.move(message, "pending", origin="worker", now=now, code=outcome.code)
+        message.next_try_at = now + PAGE_RETRY
+        _give_up_if_old(message, now)
+        return
+    next_try_at = now + _delay(message.attempts, outcome.retry_after_s)
+    if message.not_after is not None and next_try_at >= message.not_after:
+        outbox.move(message, "expired", origin="worker", now=now, code=outcome.code)
+    elif message.attempts >= REMINDER_ATTEMPTS:
+        outbox.move(message, "failed", origin="worker", now=now, code=outcome.code, detail="attempts used up")
+    else:
+        outbox.move(message, "pending", origin="worker", now=now, code=outcome.code)
+        message.next_try_at = next_try_at
+
+
+def _delay(attempts: int, retry_after_s: int | None) -> timedelta:
+    """Doubling from half a minute to half an hour, spread by a fifth either way, never before the provider said."""
+    backed_off = min(_FIRST_DELAY_S * 2 ** max(attempts - 1, 0), _LONGEST_DELAY_S) * _random.uniform(0.8, 1.2)
+    return timedelta(seconds=max(backed_off, retry_after_s or 0))
+
+
+def _give_up_if_old(message: Message, now: datetime) -> None:
+    if now - message.due_at < PAGE_GIVES_UP:
+        return
+    # Only a claim may fail, so the row passes through one.
+    outbox.move(message, "claimed", origin="worker", now=now)
+    outbox.move(message, "failed", origin="worker", now=now, code="gave_up")
+    lost(message, now)

@@ -1,0 +1,164 @@
+"""The worker: threads that step the ladder, plan reminders, watch for silence, send, and sweep.
+
+Pages and reminders have senders of their own, so that a gateway that hangs on reminders delays no page.
+Each loop's heartbeat is written only when that loop has made a turn: one that hangs shows. `run_once` does
+the same work in one thread and at one instant, for tests and the simulator.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from threading import Event, Thread
+
+import structlog
+from flask import Flask
+
+from backend import audit, clock, outbox
+from backend.db import db, transaction
+from backend.models.study import WorkerHeartbeat
+from notifications import delivery, ladder, reminders, sweeping
+from notifications.gateways.base import Gateway
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.5
+STOPPED_S = 15.0  # how long a sender rests that its provider refuses altogether
+_EVERY_S = {"ladder": POLL_S, "watch": 15.0, "planner": 30.0, "sweeper": 15.0, "heartbeat": 5.0}
+_MOST_TURNS = 100  # of one kind in a run_once, so that a fault cannot turn it for ever
+
+
+class Loop(Thread):
+    """Turns `turn` every `every_s` until stopped. A turn may name another pause; an error never ends the loop."""
+
+    def __init__(self, app: Flask, name: str, turn: Callable[["Loop"], float | None], every_s: float, stop: Event):
+        super().__init__(name=name, daemon=True)
+        self._app, self._turn, self._every_s, self._stop_event = app, turn, every_s, stop
+        self.turned_at: datetime | None = None
+        self.detail: str | None = None
+
+    def run(self) -> None:
+        while not self._stop_event.is_set():
+            pause = self._once()
+            self._stop_event.wait(self._every_s if pause is None else pause)
+
+    def _once(self) -> float | None:
+        pause = None
+        try:
+            with self._app.app_context(), audit.acting(audit.WORKER):
+                pause = self._turn(self)
+        except Exception as error:  # whatever it was, the next turn may succeed
+            log.error("worker.turn_failed", loop=self.name, error=type(error).__name__)
+        self.turned_at = clock.now()
+        return pause
+
+
+class Worker:
+    """All loops of one process. `start` and `stop` for tests and hosts; `run` until SIGTERM or SIGINT."""
+
+    def __init__(self, app: Flask, gateway: Gateway, page_senders: int = 2, reminder_senders: int = 1) -> None:
+        self._app, self._gateway = app, gateway
+        self._stop = Event()
+        self._written: dict[str, datetime] = {}
+        self.loops = [
+            *(self._sender(f"pages-{n + 1}", outbox.PAGE) for n in range(page_senders)),
+            *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
+            self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
+            self._loop("watch", lambda _: _watch(clock.now())),
+            self._loop("planner", lambda _: _none(reminders.plan(clock.now()))),
+            self._loop("sweeper", lambda _: _none(sweeping.sweep(gateway, clock.now()))),
+            self._loop("heartbeat", self._beat),
+        ]
+
+    def start(self) -> None:
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self, wait_s: float = 15.0) -> None:
+        """Ask every loop to end after its turn, and wait. A loop held by a gateway is left behind; its lease dies."""
+        self._stop.set()
+        for loop in self.loops:
+            loop.join(wait_s)
+
+    def run(self) -> None:
+        """Run in the main thread until told to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        self.start()
+        log.info("worker.started", loops=[loop.name for loop in self.loops])
+        while not self._stop.wait(1.0):
+            pass
+        self.stop()
+        log.info("worker.stopped")
+
+    def _loop(self, name: str, turn: Callable[[Loop], float | None]) -> Loop:
+        return Loop(self._app, name, turn, _EVERY_S[name], self._stop)
+
+    def _sender(self, name: str, lane: str) -> Loop:
+        def turn(loop: Loop) -> float | None:
+            delivered = delivery.deliver_next(self._gateway, lane)
+            if delivered is None:
+                return None
+            loop.detail = f"stopped by the provider: {delivered.code}" if delivered.stop else None
+            return STOPPED_S if delivered.stop else 0.0
+
+        return Loop(self._app, name, turn, POLL_S, self._stop)
+
+    def _beat(self, _: Loop) -> None:
+        turned = {loop.name: (loop.turned_at, loop.detail) for loop in self.loops}
+        turned["heartbeat"] = (clock.now(), None)
+        fresh = {
+            name: (at, detail)
+            for name, (at, detail) in turned.items()
+            if at is not None and at != self._written.get(name)
+        }
+        with transaction():
+            for name, (at, detail) in fresh.items():
+                db.session.merge(WorkerHeartbeat(name=name, at=at, detail=detail))
+        self._written.update({name: at for name, (at, _) in fresh.items()})
+
+
+def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
+    """Everything that is due at `now`, once, in this thread: watch, ladder, plan, sweep, pages, then reminders."""
+    with ExitStack() as stack:
+        stack.enter_context(clock.running_on(lambda: now))
+        stack.enter_context(audit.acting(audit.WORKER))
+        stack.enter_context(app.app_context())
+        _watch(now)
+        _exhaust(lambda: ladder.run_due(now))
+        reminders.plan(now)
+        sweeping.sweep(gateway, now)
+        _send_all(gateway, outbox.PAGE)
+        for _ in range(_MOST_TURNS):  # a page that was lost has hurried its ladder
+            if not ladder.run_due(now):
+                break
+            _send_all(gateway, outbox.PAGE)
+        _send_all(gateway, outbox.REMINDER)
+
+
+def _send_all(gateway: Gateway, lane: str) -> None:
+    while True:
+        delivered = delivery.deliver_next(gateway, lane)
+        if delivered is None or delivered.stop:
+            return
+
+
+def _exhaust(turn: Callable[[], int]) -> None:
+    for _ in range(_MOST_TURNS):
+        if not turn():
+            return
+
+
+def _watch(now: datetime) -> float | None:
+    from backend.safety import watch
+
+    watch.sweep(now)
+    return None
+
+
+def _none(_: object) -> None:
+    return None
+
+
+def _pause_if_idle(done: int) -> float | None:
+    return 0.0 if done else None
