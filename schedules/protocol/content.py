@@ -23,6 +23,7 @@ from schedules.faults import Fault, pointer
 
 MAX_NODES = 50_000  # an alias bomb ends here; the SLE study has about 4,500
 MAX_DIGITS = 30
+MAX_DEPTH = 20
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?", re.ASCII)
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # no database takes them all
 _WORDS = {"true": True, "false": False}
@@ -171,6 +172,38 @@ class _Reader:
 
     def _fault(self, path: Path, code: str, message: str, node: Node) -> None:
         self.parsed.faults.append(Fault(pointer(path), code, message + _at(node)))
+
+
+def value_faults(content: Any, path: Path = ()) -> Iterator[Fault]:
+    """What YAML text could not have said, in content that came another way (a request body, a JSON column).
+
+    Texts no database takes, keys that are not strings, numbers without end, nesting without end.
+    """
+    if len(path) > MAX_DEPTH:
+        yield Fault(pointer(path), "too_deep", "the content is nested too deeply")
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            if not isinstance(key, str) or _UNSTORABLE.search(key):
+                yield Fault(pointer(path), "malformed_key", "a key is no plain text")
+            else:
+                yield from value_faults(value, (*path, key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from value_faults(value, (*path, index))
+    elif isinstance(content, str):
+        if _UNSTORABLE.search(content):
+            yield Fault(pointer(path), "malformed_value", "the text holds a control character or half a character")
+    elif isinstance(content, int | float | Decimal) and not isinstance(content, bool) and not _short_number(content):
+        yield Fault(pointer(path), "malformed_number", "not a plain decimal number")
+
+
+def _short_number(number: int | float | Decimal) -> bool:
+    """Whether a number can be written out in at most about MAX_DIGITS digits."""
+    exact = Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+    if not exact.is_finite():
+        return False
+    _, digits, exponent = exact.as_tuple()
+    return len(digits) <= MAX_DIGITS and abs(int(exponent)) <= MAX_DIGITS
 
 
 def _at(node: Node) -> str:

@@ -16,7 +16,7 @@ from jsonschema.exceptions import ValidationError
 from schedules.faults import Fault, pointer
 from schedules.protocol.build import build
 from schedules.protocol.check import RuleFacts, check
-from schedules.protocol.content import Parsed, parse
+from schedules.protocol.content import Parsed, parse, value_faults
 from schedules.protocol.definition import Study
 
 __all__ = ["StudyFaults", "build", "load_content", "load_study", "structure_faults", "validated"]
@@ -72,7 +72,7 @@ def load_content(text: str) -> dict[str, Any]:
 
 def validated(content: Any, catalogue: Mapping[str, RuleFacts] | None = None) -> Study:
     """The study of plain content of unknown quality, for example from a request body; raises StudyFaults."""
-    faults = structure_faults(content)
+    faults = tuple(value_faults(content)) or structure_faults(content)
     if faults:
         raise StudyFaults(faults)
     return _meaningful(content, catalogue)
