@@ -254,7 +254,7 @@ def _devices_in_use(account_ids: list[UUID]) -> dict[UUID, int]:
         .where(Device.account_id.in_(account_ids), Device.revoked_at.is_(None))
         .group_by(Device.account_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def change_locale(account: Account, locale: str) -> None:

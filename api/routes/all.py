@@ -3,8 +3,9 @@
 from flask_smorest import Api
 
 from api.doors import Room
+from api.routes import activation, auth, me
 
-ROOMS: tuple[Room, ...] = ()
+ROOMS: tuple[Room, ...] = (auth.room, me.room, activation.room)
 
 
 def register(api: Api) -> None:
