@@ -1,39 +1,26 @@
-"""Small contexts around one evening on study day 6, for the rules on values, silence, masking and baselines."""
+"""Small contexts around one evening on study day 6, for the rules on values, silence, masking and baselines.
 
+`RULES` and `SETTINGS` are the numbers of clinical-safety §2.2, §3.2, §3.4 and §3.6 as the study file states them.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from backend.safety.context import Context, Dose, Report, Slot, Value
+from backend.safety.context import Context, Dose, Finding, Report, Slot, Value
+from backend.safety.rules import silence as _silence  # noqa: F401 - fills the catalogue
+from backend.safety.rules import values as _values  # noqa: F401
+from backend.safety.rules.base import CATALOGUE
+from schedules.protocol.content import parse
 
 NOW = datetime(2026, 3, 9, 13, 10, tzinfo=UTC)  # 21:10 in Shanghai
 INFUSED = NOW - timedelta(days=6, hours=10)
-SETTINGS: dict[str, Any] = {
-    "masking": {
-        "antipyretic_h": 8,
-        "steroid_mg_per_day": 10,
-        "dexamethasone_h": 24,
-        "tocilizumab_d": 14,
-        "siltuximab_d": 14,
-        "anakinra_d": 3,
-    },
-    "baseline_min_n": 6,
-    "scale_max": 3,
-    "sitting_minutes": 60,
-    "late_mention_h": 1,
-    "sedative_h": 24,
-    "fever": {
-        "definite": {site: Decimal("38.0") for site in ("armpit", "mouth", "ear", "forehead", "core")},
-        "probable": {
-            "armpit": Decimal("37.5"),
-            "forehead": Decimal("37.5"),
-            "mouth": Decimal("37.6"),
-            "ear": Decimal("37.6"),
-            "core": Decimal("37.6"),
-        },
-    },
-}
+_CONTENT = parse(Path(__file__).with_name("value_rules.yaml").read_text(encoding="utf-8")).content
+SETTINGS: Mapping[str, Any] = _CONTENT["settings"]
+RULES: Mapping[str, Mapping[str, Any]] = _CONTENT["rules"]
 
 
 def ago(hours: float = 0, *, days: float = 0, minutes: float = 0) -> datetime:
@@ -95,6 +82,25 @@ def context(*facts: Any, **rest: Any) -> Context:
     return replace(plain, **rest)
 
 
-def silence(*facts: Any, **rest: Any) -> Context:
+def silent(*facts: Any, **rest: Any) -> Context:
     """A context as the sweep for silence builds it: caused by the clock."""
     return context(*facts, **{"trigger": "silence", "trigger_id": None, "at": NOW} | rest)
+
+
+def ask(rule: str, given: Context) -> Finding | None:
+    """What one rule says, asked as `evaluate` asks it: only for its triggers and in its windows."""
+    stated, registered = RULES[rule], CATALOGUE[rule]
+    if given.trigger not in registered.triggers or given.window not in stated["windows"]:
+        return None
+    return registered.function(given, {**stated["thresholds"], "level": stated["level"], "fired": ()})
+
+
+def fires(rule: str, given: Context) -> Finding:
+    """What one rule says, which must be something complete in both languages."""
+    found = ask(rule, given)
+    assert found is not None, f"{rule} is silent"
+    assert found.sentence_zh
+    assert found.sentence_en
+    assert found.inputs["facts"]
+    assert found.compatible_with
+    return found

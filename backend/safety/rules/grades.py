@@ -4,7 +4,7 @@ Not the grading of an adverse event: an investigator attributes and grades. Grad
 need clinical judgement (anaemia 4) are left out; lymphopenia is expected after lymphodepletion and not read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +34,6 @@ def _fallen(value: Value, percent: Any, infusion: Value | None) -> bool:
 
 TESTS: Mapping[str, Test] = {
     "below": lambda value, limit, infusion: below(value, limit),
-    "above": lambda value, limit, infusion: above(value, limit),
     "below_times_lln": _below_lln,
     "above_times_uln": lambda value, factor, infusion: above_uln(value, factor),
     "above_times_infusion_value": lambda value, factor, infusion: times(value, infusion, factor, strictly=True),
@@ -43,11 +42,10 @@ TESTS: Mapping[str, Test] = {
 }
 
 
-def severe_grade(value: Value, limits: Mapping[str, Sequence[Any]], infusion: Value | None) -> int:
-    """4, 3, or 0 for anything less or unproven. `limits`: test → (limit of grade 3, limit of grade 4 or None)."""
+def severe_grade(value: Value, limits: Mapping[str, Mapping[str, Any]], infusion: Value | None) -> int:
+    """4, 3, or 0 for anything less or unproven. `limits`: under `grade_3` and `grade_4` tests, any of which will do."""
     for grade in (4, 3):
-        for test, steps in limits.items():
-            limit = steps[grade - 3]
-            if limit is not None and TESTS[test](value, limit, infusion):
+        for test, limit in limits.get(f"grade_{grade}", {}).items():
+            if TESTS[test](value, limit, infusion):
                 return grade
     return 0

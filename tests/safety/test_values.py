@@ -1,0 +1,553 @@
+"""L01–L17 (clinical-safety §3.4): each fires at its limit, is quiet just short of it, and outside its condition."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from backend.safety.context import Baseline, Context, Finding, Report, Value
+from tests.safety.value_builders import INFUSED, NOW, RULES, ago, ask, context, dose, fires, report, value
+
+LATER = {"day": 40, "window": "W4", "infused_at": NOW - timedelta(days=40, hours=1)}
+BEFORE_INFUSION: dict[str, Any] = {"day": -2, "window": "W0", "infused_at": None}
+
+
+def base(code: str, amount: str, **rest: Any) -> Value:
+    """The value at infusion."""
+    return value(code, amount, INFUSED, **rest)
+
+
+def level(rule: str, *facts: Any, **rest: Any) -> str | None:
+    """How grave the rule finds it; None if it is silent."""
+    found = ask(rule, context(*facts, **rest))
+    return found.level if found else None
+
+
+@pytest.mark.parametrize("rule", [id for id in RULES if id.startswith("L")])
+def test_every_rule_is_asked_only_for_what_triggers_it(rule: str) -> None:
+    assert ask(rule, context(report(temp_c=Decimal("39.5"), bleeding=3))) is None
+    assert ask(rule, context(value("weight_kg", 60))) is None
+    assert ask(rule, context(value("crp", None))) is None
+
+
+# --- L01, L02 -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((base("ferritin", "300"), value("ferritin", "600.1")), "REVIEW"),
+        ((base("ferritin", "300"), value("ferritin", "600")), None),
+        ((value("ferritin", "601", uln="300"),), "REVIEW"),
+        ((value("ferritin", "600", uln="300"),), None),
+        ((value("ferritin", "9000"),), None),  # nothing to compare with
+        ((base("ferritin", "300"), value("ferritin", "600", qualifier=">")), "REVIEW"),
+        ((base("ferritin", "300"), value("ferritin", "900", qualifier="<")), None),
+        ((base("ferritin", "2000", qualifier=">"), value("ferritin", "9000")), None),
+    ],
+)
+def test_l01_ferritin_over_twice_its_value_at_infusion_or_the_upper_limit(facts: Any, expected: str | None) -> None:
+    assert level("L01", *facts) == expected
+
+
+def test_l01_names_the_comparison_and_only_the_entry_criterion() -> None:
+    found = fires("L01", context(base("ferritin", "300"), value("ferritin", "700", ago(3), uln="300")))
+    assert "ferritin 700 µg/L (taken 18:10, 3 h ago)" in found.sentence_en
+    assert "the value at infusion, 300 µg/L (2026-03-03 11:10)" in found.sentence_en
+    assert "entry criterion" in found.sentence_en
+    assert "700 µg/L（18:10 采样，3 小时前）" in found.sentence_zh
+    assert {fact["value"] for fact in found.inputs["facts"]} == {Decimal(300), Decimal(700)}
+
+
+def test_l01_before_infusion_lays_nothing_to_the_cells() -> None:
+    found = fires("L01", context(value("ferritin", "700", uln="300"), **BEFORE_INFUSION))
+    assert found.compatible_with == ("infection", "flare")
+
+
+def test_l01_takes_the_value_at_infusion_from_the_baseline_when_history_is_short() -> None:
+    known = Baseline(values={"ferritin": Decimal(300)})
+    assert level("L01", value("ferritin", "601"), baseline=known) == "REVIEW"
+    assert level("L01", value("ferritin", "600"), baseline=known) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((value("ferritin", "500", ago(48)), value("ferritin", "1000")), "URGENT"),
+        ((value("ferritin", "500", ago(48)), value("ferritin", "999")), None),
+        ((value("ferritin", "500", ago(48.1)), value("ferritin", "1000")), None),
+        ((value("ferritin", "500", ago(24), qualifier=">"), value("ferritin", "1500")), None),
+        ((value("ferritin", "10001"),), "URGENT"),
+        ((value("ferritin", "10000"),), None),
+        ((value("ferritin", "10000", qualifier=">"),), "URGENT"),
+    ],
+)
+def test_l02_ferritin_doubling_in_two_days_or_extreme(facts: Any, expected: str | None) -> None:
+    assert level("L02", *facts) == expected
+
+
+HIGH = value("ferritin", "601", ago(20), uln="300")
+
+
+@pytest.mark.parametrize(
+    ("sign", "just_short"),
+    [
+        (value("alt", "201", uln="40"), value("alt", "200", uln="40")),
+        (value("ast", "201", uln="40"), value("ast", "200", uln="40")),
+        (value("fibrinogen", "1.49"), value("fibrinogen", "1.5")),
+        (value("triglycerides", "3.00"), value("triglycerides", "2.99")),
+        (value("anc", "0.49"), value("anc", "0.5")),
+        (value("platelets", "24"), value("platelets", "25")),
+    ],
+)
+def test_l02_high_ferritin_with_one_further_sign(sign: Value, just_short: Value) -> None:
+    assert level("L02", HIGH, sign) == "URGENT"
+    assert level("L02", HIGH, just_short) is None
+    assert level("L02", replace(HIGH, value=Decimal(600)), sign) is None  # ferritin not high
+    assert level("L02", replace(HIGH, at=ago(days=7, minutes=1)), sign) is None  # ferritin too old
+    assert level("L02", replace(HIGH, at=ago(days=7)), sign) == "URGENT"
+    assert level("L02", replace(sign, at=ago(24)), replace(HIGH, at=NOW)) == "URGENT"  # whichever comes last
+
+
+def test_l02_a_count_that_was_grade_4_already_is_not_new() -> None:
+    assert (
+        level("L02", value("anc", "0.4", ago(days=9)), value("anc", "0.3", ago(days=1)), replace(HIGH, at=NOW)) is None
+    )
+    assert level("L02", value("anc", "0.6", ago(days=9)), value("anc", "0.3", ago(days=1)), replace(HIGH, at=NOW))
+
+
+# --- L03 ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((value("fibrinogen", "1.49"),), "URGENT"),
+        ((value("fibrinogen", "1.5"),), None),
+        ((value("fibrinogen", "1.5", qualifier="<"),), "URGENT"),
+        ((value("fibrinogen", "1.0"),), "URGENT"),
+        ((value("fibrinogen", "0.99"),), "EMERGENCY"),
+        ((value("fibrinogen", "1.0", qualifier="<"),), "EMERGENCY"),
+        ((report(ago(24), bleeding=1), value("fibrinogen", "1.4")), "EMERGENCY"),
+        ((report(ago(24.1), bleeding=1), value("fibrinogen", "1.4")), "URGENT"),
+        ((report(ago(2), bleeding=0, now_any=["none"]), value("fibrinogen", "1.4")), "URGENT"),
+        ((report(ago(2), now_any=["bleeding"]), value("fibrinogen", "1.4")), "EMERGENCY"),
+        ((report(ago(2), bleeding=3), value("fibrinogen", "1.5")), None),
+    ],
+)
+def test_l03_fibrinogen_and_bleeding(facts: Any, expected: str | None) -> None:
+    assert level("L03", *facts) == expected
+
+
+def test_l03_counts_bleeding_reported_after_the_sample() -> None:
+    sample = value("fibrinogen", "1.4", ago(6))
+    assert level("L03", report(ago(1), bleeding=2), sample) == "EMERGENCY"
+
+
+# --- L04–L06 --------------------------------------------------------------------------------------------------
+
+FEVER = report(ago(24), temp_c=Decimal("37.5"), temp_site="armpit")
+NO_FEVER = report(ago(2), temp_c=Decimal("37.4"), temp_site="armpit")
+TOCILIZUMAB = dose("tocilizumab", "tocilizumab", ago(days=14), mg=Decimal(480))
+TOCILIZUMAB_LONG_AGO = dose("tocilizumab", "tocilizumab", ago(days=14, minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((value("crp", "50"),), "REVIEW"),
+        ((value("crp", "49.9"),), None),
+        ((value("crp", "50", qualifier="<"),), None),
+        ((base("crp", "4"), value("crp", "20")), "REVIEW"),
+        ((base("crp", "4"), value("crp", "19.9")), None),
+        ((base("crp", "0"), value("crp", "19.9")), None),  # nothing is a multiple of zero
+        ((base("crp", "0.5", qualifier="<"), value("crp", "2.5")), "REVIEW"),
+        ((FEVER, value("crp", "50")), "URGENT"),
+        ((NO_FEVER, value("crp", "50")), "REVIEW"),
+        ((replace(FEVER, at=ago(24.1)), value("crp", "50")), "REVIEW"),
+        ((FEVER, value("crp", "49.9")), None),
+        ((TOCILIZUMAB, FEVER, value("crp", "120")), None),
+        ((TOCILIZUMAB_LONG_AGO, value("crp", "120")), "REVIEW"),
+    ],
+)
+def test_l04_crp(facts: Any, expected: str | None) -> None:
+    assert level("L04", *facts) == expected
+
+
+def test_l04_counts_a_fever_measured_on_the_ward_after_the_sample() -> None:
+    sample, ward = value("crp", "60", ago(5)), value("body_temperature", "38.4", ago(1), method="ear", source="ward")
+    assert level("L04", ward, sample) == "URGENT"
+    assert level("L04", replace(ward, value=Decimal("37.5")), sample) == "REVIEW"
+
+
+def test_l04_says_that_crs_and_infection_cannot_be_told_apart_once_cells_are_given() -> None:
+    found = fires("L04", context(FEVER, value("crp", "60")))
+    assert "CRS and infection cannot be told apart" in found.sentence_en
+    assert "无法区分 CRS 与感染" in found.sentence_zh
+    assert {"crs", "infection"} <= set(found.compatible_with)
+    earlier = fires("L04", context(value("crp", "60"), **BEFORE_INFUSION))
+    assert "CRS" not in earlier.sentence_en
+    assert "crs" not in earlier.compatible_with
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((value("il6", "100"),), "REVIEW"),
+        ((value("il6", "99.9"),), None),
+        ((base("il6", "5"), value("il6", "50")), "REVIEW"),
+        ((base("il6", "5"), value("il6", "49.9")), None),
+        ((report(ago(24), chills=1), value("il6", "100")), "URGENT"),
+        ((report(ago(24.1), chills=1), value("il6", "100")), "REVIEW"),
+        ((report(ago(1), chills=0, fatigue=0, faint="no"), value("il6", "100")), "REVIEW"),
+        ((report(ago(1), faint="near"), value("il6", "100")), "URGENT"),
+        ((FEVER, value("il6", "100")), "URGENT"),
+        ((report(ago(1), chills=3), value("il6", "99")), None),
+        ((TOCILIZUMAB, report(ago(1), chills=3), value("il6", "5000")), None),
+        ((TOCILIZUMAB_LONG_AGO, value("il6", "5000")), "REVIEW"),
+    ],
+)
+def test_l05_il6(facts: Any, expected: str | None) -> None:
+    assert level("L05", *facts) == expected
+
+
+def test_l05_a_symptom_the_subject_always_had_does_not_count() -> None:
+    facts, own = (report(ago(1), fatigue=2), value("il6", "100")), Baseline(symptoms={"fatigue": 2})
+    assert level("L05", *facts, baseline=own) == "REVIEW"
+    assert level("L05", *facts, baseline=Baseline(symptoms={"fatigue": 1})) == "URGENT"
+
+
+@pytest.mark.parametrize("code", ["crp", "il6"])
+def test_l06_annotates_every_crp_and_il6_after_tocilizumab(code: str) -> None:
+    found = fires("L06", context(TOCILIZUMAB, value(code, "1")))
+    assert found.level == "NOTE"
+    assert "336 h before" in found.sentence_en
+    assert "cannot be told apart" in found.sentence_en
+    assert "不能区分二者" in found.sentence_zh
+    assert found.inputs["tocilizumab"]["source"] == TOCILIZUMAB.id
+    assert level("L06", TOCILIZUMAB_LONG_AGO, value(code, "1")) is None
+    assert level("L06", value(code, "1")) is None
+    assert level("L06", TOCILIZUMAB, value("ferritin", "1")) is None
+
+
+def test_l04_and_l06_go_by_the_time_of_the_sample_not_of_its_result() -> None:
+    given = dose("tocilizumab", "tocilizumab", ago(4))
+    assert level("L04", given, value("crp", "60", ago(5))) == "REVIEW"  # drawn before the drug
+    assert level("L06", given, value("crp", "60", ago(5))) is None
+    assert level("L06", given, value("crp", "60", ago(3))) == "NOTE"
+
+
+# --- L07, L08 -------------------------------------------------------------------------------------------------
+
+
+def counts(*amounts: str | tuple[str, str], every_d: float = 1) -> list[Value]:
+    """Daily ANC values, the last one now; a tuple carries its qualifier."""
+    pairs = [each if isinstance(each, tuple) else (each, "") for each in amounts]
+    return [
+        value("anc", amount, ago(days=(len(pairs) - 1 - place) * every_d), qualifier=qualifier)
+        for place, (amount, qualifier) in enumerate(pairs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        (["0.49"], "REVIEW"),
+        (["0.5"], None),
+        ([("0.5", "<")], "REVIEW"),
+        ([("0.5", ">")], None),
+        (["0.6", "0.4"], "REVIEW"),
+        (["0.4", "0.4"], None),  # not the first
+        (["0.4", "0.6", "0.6", "0.4"], None),  # two days do not end a spell
+        (["0.4", "0.6", "0.6", "0.6", "0.4"], "REVIEW"),  # three do: first of a new one
+        (["0.4"] * 14, "URGENT"),
+        (["0.4"] * 13, None),
+        (["0.4"] * 6 + ["0.9", "0.9"] + ["0.4"] * 6, "URGENT"),
+        (["0.4"] * 5 + ["0.9"] * 3 + ["0.4"] * 6, None),
+        (["0.1"] * 7, "URGENT"),
+        (["0.1"] * 6, None),
+        (["0.2"] + ["0.1"] * 6, None),
+        ([("0.1", "<")] * 7, "URGENT"),
+        ([("0.4", "<")] * 7, None),  # perhaps, but not certainly at most 0.1
+        (["0.1"] * 6 + ["0.4"], None),
+    ],
+)
+def test_l07_neutrophils_by_depth_and_duration(amounts: list[Any], expected: str | None) -> None:
+    assert level("L07", *counts(*amounts)) == expected
+
+
+def test_l07_takes_days_without_a_value_as_those_around_them_and_says_so() -> None:
+    found = fires("L07", context(*counts("0.3", "0.4", every_d=13)))
+    assert (found.level, found.inputs["days_below"]) == ("URGENT", 14)
+    assert "<0.5 for 14 days (2 values; days without one" in found.sentence_en
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "expected"),
+    [
+        ("platelets", "20", None),
+        ("platelets", "19", "URGENT"),
+        ("platelets", "10", "URGENT"),
+        ("platelets", "9", "EMERGENCY"),
+        ("haemoglobin", "70", None),
+        ("haemoglobin", "69", "URGENT"),
+        ("haemoglobin", "9", "URGENT"),
+        ("wbc", "1", None),
+    ],
+)
+def test_l08_platelets_and_haemoglobin(code: str, amount: str, expected: str | None) -> None:
+    assert level("L08", value(code, amount)) == expected
+
+
+# --- L09–L12 --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "at_infusion", "at_limit", "below_limit"),
+    [
+        ("creatinine", "60", "90", "89.9"),
+        ("upcr", "400", "800", "799"),
+        ("urine_protein_24h", "0.8", "1.6", "1.59"),
+    ],
+)
+def test_l09_kidney(code: str, at_infusion: str, at_limit: str, below_limit: str) -> None:
+    assert level("L09", base(code, at_infusion), value(code, at_limit)) == "URGENT"
+    assert level("L09", base(code, at_infusion), value(code, below_limit)) is None
+    assert level("L09", value(code, at_limit)) is None  # no rise is known
+    assert level("L09", base(code, at_infusion), value(code, at_limit), window="W0") is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((value("troponin", "10", ago(24)), value("troponin", "14.1", uln="14")), "URGENT"),
+        ((value("troponin", "10", ago(24)), value("troponin", "14", uln="14")), None),
+        ((value("troponin", "20", ago(24)), value("troponin", "20", uln="14")), None),  # not rising
+        ((value("troponin", "3", ago(24), qualifier="<"), value("troponin", "20", uln="14")), "URGENT"),
+        ((value("troponin", "10", ago(24), qualifier=">"), value("troponin", "20", uln="14")), None),
+        ((value("troponin", "20", uln="14"),), "REVIEW"),  # whether it rises is not known
+        ((value("troponin", "10", ago(24)), value("troponin", "20")), None),  # no upper limit
+    ],
+)
+def test_l10_troponin(facts: Any, expected: str | None) -> None:
+    assert level("L10", *facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "uln", "at_limit", "below_limit"),
+    [("alt", "40", "200.1", "200"), ("ast", "40", "200.1", "200"), ("bilirubin", "20", "60.1", "60")],
+)
+def test_l11_liver(code: str, uln: str, at_limit: str, below_limit: str) -> None:
+    assert level("L11", value(code, at_limit, uln=uln)) == "URGENT"
+    assert level("L11", value(code, below_limit, uln=uln)) is None
+    assert level("L11", value(code, "9999")) is None  # no upper limit, no multiple of it
+    assert level("L11", value("ggt", "9999", uln="40")) is None
+
+
+def test_l12_igg() -> None:
+    assert level("L12", value("igg", "3.99")) == "REVIEW"
+    assert level("L12", value("igg", "4")) is None
+    assert level("L12", value("igg", "4", qualifier="<")) == "REVIEW"
+
+
+# --- L13–L16 --------------------------------------------------------------------------------------------------
+
+
+def relapse(**changes: Any) -> Context:
+    """B cells back, anti-dsDNA doubled over its lowest, C3 falling; each part can be changed or dropped (None)."""
+    parts: dict[str, Value | None] = {
+        "depleted": value("b_cells", "0", ago(days=30)),
+        "returned": value("b_cells", "10", ago(days=2)),
+        "dsdna_high": value("anti_dsdna", "90", ago(days=38)),
+        "dsdna_low": value("anti_dsdna", "20", ago(days=20)),
+        "c3_before": value("c3", "0.90", ago(days=20)),
+        "c3": value("c3", "0.89", ago(days=1)),
+        "dsdna": value("anti_dsdna", "40"),
+    }
+    return context(*(each for each in (parts | changes).values() if each), **LATER)
+
+
+def test_l13_relapse_signs_after_b_cell_return() -> None:
+    found = fires("L13", relapse())
+    assert found.level == "REVIEW"
+    assert "B cells are back" in found.sentence_en
+    assert {fact["value"] for fact in found.inputs["facts"]} == {
+        Decimal(40), Decimal(20), Decimal("0.89"), Decimal("0.90"), Decimal(10),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dsdna": value("anti_dsdna", "39.9")},
+        {"returned": value("b_cells", "9", ago(days=2))},
+        {"depleted": value("b_cells", "10", ago(days=30))},  # never gone, so not back
+        {"depleted": None},
+        {"c3": value("c3", "0.90", ago(days=1))},
+        {"c3_before": None},
+        {"dsdna_low": value("anti_dsdna", "20", ago(days=20), qualifier=">")},
+        {"c3": value("c3", "0.89", NOW - timedelta(days=46)), "c3_before": value("c3", "0.9", ago(days=50))},
+    ],
+)
+def test_l13_needs_every_part(changes: dict[str, Any]) -> None:
+    assert ask("L13", relapse(**changes)) is None
+
+
+def test_l13_takes_c4_as_well_and_counts_a_zero_as_the_study_says() -> None:
+    c4 = {"c3": value("c4", "0.10", ago(days=1)), "c3_before": value("c4", "0.12", ago(days=20))}
+    assert ask("L13", relapse(**c4))
+    zero = {"dsdna_low": value("anti_dsdna", "0", ago(days=20))}
+    found = fires("L13", relapse(**zero, dsdna=value("anti_dsdna", "2")))
+    assert "counted as 1" in found.sentence_en
+    assert Decimal(0) in {fact["value"] for fact in found.inputs["facts"]}  # the raw value is kept
+    assert ask("L13", relapse(**zero, dsdna=value("anti_dsdna", "1.9"))) is None
+
+
+def copies(*, now: str, before: str = "200", lowest: str | None = None, day: int = 28, **rest: Any) -> str | None:
+    """L14 on `day`: `before` was measured 5 days earlier, `lowest` 10 days earlier."""
+    infused = NOW - timedelta(days=day, hours=1)
+    values = [value("car_copies", before, ago(days=5)), value("car_copies", now, **rest)]
+    values += [value("car_copies", lowest, ago(days=10))] if lowest else []
+    window = "W2" if day < 22 else "W3" if day < 31 else "W4"
+    return level("L14", *sorted(values, key=lambda v: v.at), day=day, window=window, infused_at=infused)
+
+
+def test_l14_late_re_expansion() -> None:
+    assert copies(now="1000") == "REVIEW"
+    assert copies(now="999") is None
+    assert copies(now="1000", day=27) is None
+    assert copies(now="1000", qualifier="<") is None
+    assert copies(now="1000", before="900", lowest="200", day=38) == "REVIEW"  # lowest since day 28
+    assert copies(now="1000", before="900", lowest="200", day=37) is None  # that low was on day 27, still rising
+    assert copies(now="250", before="0") == "REVIEW"
+    assert copies(now="249", before="0") is None
+    assert level("L14", value("car_copies", "9000"), **LATER) is None
+
+
+@pytest.mark.parametrize("code", ["cmv_dna", "ebv_dna"])
+def test_l15_viral_dna_newly_positive(code: str) -> None:
+    assert level("L15", value(code, "0", ago(days=7)), value(code, "35")) == "URGENT"
+    assert level("L15", value(code, "35")) == "URGENT"
+    assert level("L15", value(code, "34", qualifier=">")) == "URGENT"
+    assert level("L15", value(code, "0")) is None
+    assert level("L15", value(code, "34", qualifier="<")) is None
+    assert level("L15", value(code, "20", ago(days=7)), value(code, "35")) is None  # known
+    assert level("L15", value(code, "34", ago(days=7), qualifier="<"), value(code, "35")) == "URGENT"
+
+
+@pytest.mark.parametrize("code", ["blood_culture", "urine_culture"])
+def test_l15_every_positive_culture(code: str) -> None:
+    assert level("L15", value(code, "1", ago(days=1)), value(code, "1")) == "URGENT"
+    assert level("L15", value(code, "0")) is None
+
+
+def release(amount: str | None, code: str = "release_sterility", **rest: Any) -> Context:
+    result = value(code, amount, ago(days=10), recorded_at=NOW)
+    return context(**({"values": (result,), "trigger": "release", "trigger_id": result.id} | rest))
+
+
+def test_l16_release_result_positive() -> None:
+    found = fires("L16", release("1"))
+    assert (found.level, found.organ, found.red_flag) == ("EMERGENCY", "product", True)
+    assert "sterility (taken 2026-02-27 21:10, 240 h ago)" in found.sentence_en
+    assert "无菌检查" in found.sentence_zh
+    assert "Contact the patient" in found.sentence_en
+
+
+def test_l16_quiet_for_a_negative_a_missing_and_an_ordinary_value() -> None:
+    assert ask("L16", release("0")) is None
+    assert ask("L16", release(None)) is None
+    assert ask("L16", release("1", trigger="value")) is None
+    assert ask("L16", release("1", trigger_id="another")) is None
+
+
+def test_l16_before_infusion_forbids_it_and_an_unknown_test_keeps_its_name() -> None:
+    found = fires("L16", release("1", code="release_identity", **BEFORE_INFUSION))
+    assert "release_identity" in found.sentence_en
+    assert "Do not infuse" in found.sentence_en
+
+
+# --- L17 ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "grade_3", "short_of_3", "grade_4", "limits"),
+    [
+        ("anc", "0.99", "1.0", "0.49", {}),
+        ("wbc", "1.99", "2.0", "0.99", {}),
+        ("platelets", "49", "50", "24", {}),
+        ("haemoglobin", "79", "80", None, {}),
+        ("alt", "200.1", "200", "800.1", {"uln": "40"}),
+        ("ast", "200.1", "200", "800.1", {"uln": "40"}),
+        ("bilirubin", "60.1", "60", "200.1", {"uln": "20"}),
+        ("creatinine", "300.1", "300", "600.1", {"uln": "100"}),
+        ("fibrinogen", "0.99", "1.0", "0.49", {"lln": "2.0"}),
+    ],
+)
+def test_l17_grades_at_the_limits_of_ctcae(
+    code: str, grade_3: str, short_of_3: str, grade_4: str | None, limits: dict[str, str]
+) -> None:
+    found = fires("L17", context(value(code, grade_3, **limits)))
+    assert (found.level, found.inputs["grade"], found.inputs["grade_before"]) == ("REVIEW", 3, 0)
+    assert "within 24 h" in found.sentence_en
+    assert level("L17", value(code, short_of_3, **limits)) is None
+    if grade_4 is not None:
+        assert fires("L17", context(value(code, grade_4, **limits))).inputs["grade"] == 4
+
+
+def test_l17_only_when_the_value_before_was_of_a_lower_grade() -> None:
+    three, four = value("anc", "0.9", ago(days=1)), value("anc", "0.4", ago(days=1))
+    assert level("L17", three, value("anc", "0.8")) is None
+    assert level("L17", four, value("anc", "0.8")) is None
+    assert fires("L17", context(three, value("anc", "0.4"))).inputs["grade_before"] == 3
+    assert level("L17", value("anc", "1.2", ago(days=1)), value("anc", "0.8")) == "REVIEW"
+
+
+def test_l17_compares_with_the_value_at_infusion_where_that_is_the_measure() -> None:
+    assert level("L17", base("creatinine", "50"), value("creatinine", "150.1", uln="100")) == "REVIEW"
+    assert level("L17", base("creatinine", "50"), value("creatinine", "150", uln="100")) is None
+    assert level("L17", base("alt", "80", uln="40"), value("alt", "400", uln="40")) is None  # abnormal before
+    assert level("L17", base("alt", "80", uln="40"), value("alt", "400.1", uln="40")) == "REVIEW"
+    assert level("L17", base("fibrinogen", "4"), value("fibrinogen", "2", lln="2")) == "REVIEW"  # fallen by half
+    assert level("L17", base("fibrinogen", "4"), value("fibrinogen", "2.1", lln="2")) is None
+    assert level("L17", base("fibrinogen", "4", qualifier="<"), value("fibrinogen", "2", lln="2")) is None
+    assert fires("L17", context(base("fibrinogen", "4"), value("fibrinogen", "1", lln="1"))).inputs["grade"] == 4
+
+
+def test_l17_lymphopenia_is_expected() -> None:
+    assert level("L17", value("lymphocytes", "0.1")) is None
+
+
+# --- what every sentence keeps ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        fires("L02", context(HIGH, value("anc", "0.4"))),
+        fires("L05", context(report(ago(1), chills=2), value("il6", "300"))),
+        fires("L09", context(base("creatinine", "60"), value("creatinine", "120"))),
+        fires("L15", context(value("blood_culture", "1"))),
+    ],
+    ids=["L02", "L05", "L09", "L15"],
+)
+def test_inputs_name_every_number_with_its_time_and_source(found: Finding) -> None:
+    for fact in found.inputs["facts"]:
+        assert fact["value"] is not None
+        assert fact["at"].tzinfo is not None
+        assert fact["source"]
+
+
+def test_a_corrected_or_later_value_than_the_evaluated_one_plays_no_part() -> None:
+    asked = value("anc", "0.4", ago(days=2))
+    later = value("anc", "0.3")
+    given = context(asked, later, trigger_id=asked.id, at=asked.at)
+    assert fires("L07", given).level == "REVIEW"
+
+
+def test_a_report_without_answers_is_no_symptom() -> None:
+    odd: Report = report(ago(1), chills="2", bleeding=True, now_any="bleeding")
+    assert level("L05", odd, value("il6", "100")) == "REVIEW"
+    assert level("L03", odd, value("fibrinogen", "1.4")) == "URGENT"
