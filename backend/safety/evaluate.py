@@ -13,13 +13,23 @@ from decimal import Decimal
 from hashlib import sha256
 
 from backend.safety.context import Context, EpisodeView, Finding
-from backend.safety.rules import circulation, fever, fever_course, neuro, symptoms, trends
+from backend.safety.rules import circulation, fever, fever_course, neuro, silence, symptoms, trends, values
 from backend.safety.rules.base import CATALOGUE, Registered, current_temperature, raised, round_half_up
 from schedules.protocol.definition import LEVELS, Rule
 
-ROOMS = (circulation, fever, fever_course, neuro, symptoms, trends)  # importing them fills the catalogue
+ROOMS = (
+    circulation,
+    fever,
+    fever_course,
+    neuro,
+    silence,
+    symptoms,
+    trends,
+    values,
+)  # importing them fills the catalogue
 ASKED_LAST = ("R08", "R27")
 TRENDS = ("T1", "T2", "T3", "T4")
+NO_ORGAN = ("trend", "data", "worry")  # groups of findings that do not say an organ is affected
 
 
 def evaluate(context: Context, rules: Mapping[str, Rule]) -> tuple[Finding, ...]:
@@ -75,7 +85,8 @@ def _after_contact(context: Context, found: Sequence[Finding], rules: Mapping[st
     episode = context.episode
     if episode is None or episode.contacted_at is None:
         return list(found)
-    new_organ = any(each.organ not in episode.organs and each.level != LEVELS[0] for each in found)
+    known = (*episode.organs, *NO_ORGAN)
+    new_organ = any(each.organ not in known and each.level != LEVELS[0] for each in found)
     return [
         replace(each, pages=new_organ or _hotter(context, episode, rules["R10"])) if each.rule == "R10" else each
         for each in found

@@ -89,13 +89,13 @@ def context(
     """Evaluated at AT for the last of the reports, or for the last of the values if there is no report at AT."""
     given = tuple(sorted(values, key=lambda each: each.at))
     asked = [each for each in reports if each.at == AT]
-    trigger = ("report", asked[-1].id) if asked or not given else ("value", given[-1].id)
+    latest = ("value", given[-1].id) if given and not asked else ("report", (asked or reports)[-1].id)
     fields: dict[str, Any] = {
         "subject_id": "s1",
         "now": AT,
         "at": AT,
-        "trigger": trigger[0],
-        "trigger_id": trigger[1],
+        "trigger": latest[0],
+        "trigger_id": latest[1],
         "day": day,
         "window": window,
         "infused_at": None if day is None else AT - timedelta(days=day),

@@ -64,7 +64,7 @@ def definite_fever(context: Context) -> Reading | None:
 
 
 def fever(context: Context) -> Reading | None:
-    """The temperature under evaluation if it is to be treated as fever: definite, or probable and repeated or chilly."""
+    """The temperature under evaluation if it counts as fever: definite, or probable and repeated or with chills."""
     reading = temperature(context)
     found = state(context, reading)
     if found in (DEFINITE, REPEATED):

@@ -135,8 +135,14 @@ def known_organ_again(context: Context, thresholds: Thresholds) -> Finding | Non
             wording.values_text(context, "b_cells"),
         ],
         more={"organs": list(found)},
-        drives=drives(facts),
+        drives=_organ_drives(facts),
     )
+
+
+def _organ_drives(facts: list[Fact]) -> dict[str, int]:
+    """The scales, and each urine answer as a step of its own, so that foamy urine can be known to the team."""
+    urine = {f"urine_{option}": 1 for fact in facts if fact.name == "urine" for option in fact.value}
+    return {**{fact.name: fact.value for fact in facts if fact.name != "urine"}, **urine}
 
 
 def _recent_fever(context: Context, within_h: Decimal) -> bool:
@@ -158,7 +164,9 @@ def _organ_facts(context: Context, speaks: Mapping[str, Any], thresholds: Thresh
 
 
 def _urine_before(context: Context, option: str) -> bool:
-    """Whether this urine answer was given before infusion already."""
+    """Whether this urine answer was given before treatment already: in the baseline or in a report still at hand."""
+    if context.baseline.symptoms.get(f"urine_{option}"):
+        return True
     if context.infused_at is None:
         return False
     return any(

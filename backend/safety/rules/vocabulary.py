@@ -184,6 +184,7 @@ DRUGS = {
     "methylprednisolone": Text("甲泼尼龙", "methylprednisolone"),
     "dexamethasone": Text("地塞米松", "dexamethasone"),
     "hydrocortisone": Text("氢化可的松", "hydrocortisone"),
+    "steroid": Text("激素（患者自报，折合泼尼松龙）", "steroid as reported (prednisolone-equivalent)"),
     "steroid_taken": Text("激素（患者自报，折合泼尼松龙）", "steroid as reported (prednisolone-equivalent)"),
     "tocilizumab": Text("托珠单抗", "tocilizumab"),
     "siltuximab": Text("司妥昔单抗", "siltuximab"),
