@@ -7,8 +7,8 @@ A handler is called as `handler(caller, **path, [body=…], [query=…])`; publi
 
 import hashlib
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -29,6 +29,7 @@ from backend.installation import vault
 from backend.models.people import Account, Device, TokenFamily
 from backend.models.record import KeptAnswer
 from backend.models.subject import Subject
+from schedules.faults import Fault
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 
@@ -84,6 +85,46 @@ class Page(Query):
     limit = QueryWhole(least=1, most=MAX_LIMIT, load_default=DEFAULT_LIMIT)
 
 
+class Batch(Body):
+    """One thing or a list: an object, an array, or `{items: […]}`; faults are named by the path as sent.
+
+    A subclass declares `items`. `paths`, added on load, is a block in which a use-case's faults
+    (`/0/value`) are turned into the caller's (`/value`, `/0/value` or `/items/0/value`).
+    """
+
+    @ma.pre_load
+    def as_items(self, data: Any, **_: Any) -> Any:
+        if isinstance(data, list):
+            return {"items": data}
+        return data if isinstance(data, dict) and "items" in data else {"items": [data]}
+
+    @ma.post_load
+    def add_paths(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "paths": _as_sent()}
+
+
+@contextmanager
+def _as_sent() -> Iterator[None]:
+    try:
+        yield
+    except Problem as problem:
+        items = [Fault(f"/items{fault.path}", fault.code, fault.message) for fault in problem.faults]
+        problem.faults = tuple(as_sent(items))
+        raise
+
+
+def as_sent(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Paths below `/items` as they lie in the body that was sent."""
+    sent = strictjson.loads(request.get_data(cache=True))
+    for one in faults:
+        path = one.path
+        if isinstance(sent, list):
+            path = path.removeprefix("/items")
+        elif isinstance(sent, dict) and "items" not in sent:
+            path = path.removeprefix("/items/0")
+        yield Fault(path, one.code, one.message)
+
+
 def listed(item: type[ma.Schema], name: str) -> type[ma.Schema]:
     """The shape of a list of `item`."""
     fields: dict[str, Any] = {
@@ -108,6 +149,8 @@ class _Parser(FlaskParser):
 
     def handle_error(self, error: ma.ValidationError, req: Any, schema: Any, **_: Any) -> Any:
         faults = [fault for inner in error.messages_dict.values() for fault in problems.faults_of(inner)]
+        if isinstance(schema, Batch):
+            faults = list(as_sent(faults))
         raise Problem("invalid", faults=sorted(faults, key=lambda fault: (fault.path, fault.code))) from error
 
 

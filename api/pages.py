@@ -77,6 +77,12 @@ def worker_beats() -> dict[str, float]:
     return {name: (now - at).total_seconds() for name, at in rows}
 
 
+def worker_is_late() -> bool:
+    """Whether a page might not leave now: no loop has ever turned, or one stands still. Inside a transaction."""
+    ages = worker_beats()
+    return not ages or max(ages.values()) > LATE_AFTER.total_seconds()
+
+
 def healthz_worker() -> Response:
     """503 when any loop of the worker has not turned for a minute, or never did."""
     with transaction(writes=False):

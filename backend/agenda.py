@@ -55,7 +55,7 @@ def _appointments(subject_id: UUID) -> Mapping[UUID, datetime]:
         .where(tables.Appointment.subject_id == subject_id)
         .order_by(tables.Appointment.revision)
     )
-    last = {visit_id: at for visit_id, at in rows}
+    last = {row.visit_id: row.at for row in rows}
     return {visit_id: at for visit_id, at in last.items() if at is not None}
 
 

@@ -3,9 +3,37 @@
 from flask_smorest import Api
 
 from api.doors import Room
-from api.routes import activation, auth, me
+from api.routes import (
+    activation,
+    audit,
+    auth,
+    calendar,
+    clinical,
+    entries,
+    episodes,
+    me,
+    messages,
+    on_call,
+    study,
+    subjects,
+    today,
+)
 
-ROOMS: tuple[Room, ...] = (auth.room, me.room, activation.room)
+ROOMS: tuple[Room, ...] = (
+    auth.room,
+    me.room,
+    today.room,
+    entries.room,
+    subjects.room,
+    activation.room,
+    calendar.room,
+    clinical.room,
+    episodes.room,
+    on_call.room,
+    messages.room,
+    study.room,
+    audit.room,
+)
 
 
 def register(api: Api) -> None:

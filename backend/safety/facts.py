@@ -25,6 +25,7 @@ from schedules.occurrences import Anchor
 from schedules.protocol.definition import Study
 from schedules.windows import local_date
 
+RECENT_DRUGS = timedelta(days=14)
 ANTIPYRETIC = "antipyretic"
 STEROID = "steroid"
 
@@ -112,15 +113,12 @@ def report_of(study: Study, entry: Entry, version: EntryVersion) -> Report:
 
 def _values(subject_id: UUID, since: datetime) -> tuple[Value, ...]:
     """Measurements since `since`, and of each code the last few before; corrected ones no longer hold."""
-    corrected = sa.select(Measurement.corrects_id).where(
-        Measurement.subject_id == subject_id, Measurement.corrects_id.is_not(None)
-    )
     place = sa.func.row_number().over(
         partition_by=Measurement.code, order_by=(Measurement.collected_at.desc(), Measurement.recorded_at.desc())
     )
     ranked = (
         sa.select(Measurement.id, place.label("place"))
-        .where(Measurement.subject_id == subject_id, Measurement.id.not_in(corrected))
+        .where(Measurement.subject_id == subject_id, Measurement.id.not_in(_corrected_measurements(subject_id)))
         .subquery()
     )
     rows = db.session.scalars(
@@ -148,13 +146,42 @@ def value_of(row: Measurement) -> Value:
     )
 
 
+def last_values(subject_id: UUID, codes: Iterable[str]) -> tuple[Value, ...]:
+    """The last value done of each code, for whoever is woken by a page."""
+    wanted = list(codes)
+    rows = db.session.scalars(
+        sa.select(Measurement)
+        .where(
+            Measurement.subject_id == subject_id,
+            Measurement.code.in_(wanted),
+            Measurement.not_done.is_(False),
+            Measurement.id.not_in(_corrected_measurements(subject_id)),
+        )
+        .order_by(Measurement.collected_at, Measurement.recorded_at)
+    )
+    last = {row.code: value_of(row) for row in rows}
+    return tuple(last[code] for code in wanted if code in last)
+
+
+def corrected_medications(subject_id: UUID) -> sa.Select[Any]:
+    """Medications that a later row corrects: they no longer hold."""
+    return sa.select(Medication.corrects_id).where(
+        Medication.subject_id == subject_id, Medication.corrects_id.is_not(None)
+    )
+
+
+def _corrected_measurements(subject_id: UUID) -> sa.Select[Any]:
+    return sa.select(Measurement.corrects_id).where(
+        Measurement.subject_id == subject_id, Measurement.corrects_id.is_not(None)
+    )
+
+
 def _given(study: Study, subject: Subject, infused_at: datetime | None) -> Iterable[Dose]:
     """Medications that staff entered. An unchanged one begun before infusion is standing."""
-    corrected = sa.select(Medication.corrects_id).where(
-        Medication.subject_id == subject.id, Medication.corrects_id.is_not(None)
-    )
     rows = db.session.scalars(
-        sa.select(Medication).where(Medication.subject_id == subject.id, Medication.id.not_in(corrected))
+        sa.select(Medication).where(
+            Medication.subject_id == subject.id, Medication.id.not_in(corrected_medications(subject.id))
+        )
     )
     for row in rows:
         drug = study.drugs[row.drug]

@@ -22,10 +22,8 @@ def neuro_not_finished(context: Context, thresholds: Thresholds) -> Finding | No
     report = context.report
     if report is None or report.form != "neuro" or report.answers.get("neuro_finished") != "could_not_finish":
         return None
-    taken = [dose for dose in context.doses if dose.drug_class == "sedative" and dose.start <= context.at]
-    recent = [
-        dose for dose in taken if dose.stop is None or context.at - dose.stop <= hours(thresholds["sedatives_within_h"])
-    ]
+    within = hours(context.settings["sedative_h"])
+    recent = [each for each in doses(context, "sedative") if each.stop is None or context.at - each.stop <= within]
     names = listed(drug(dose.drug) for dose in recent) if recent else Text("无记录", "none on record")
     best = context.baseline.neuro
     own = Text("未知", "unknown") if best is None else Text(number(best), number(best))
@@ -125,9 +123,10 @@ def device_in_doubt(context: Context, thresholds: Thresholds) -> Finding | None:
     offline = report.received_at - report.at > minutes(thresholds["offline_min"])
     if not (skewed or offline):
         return None
-    off, ago = number(report.skew_s // 60), number(hours_between(report.received_at, report.at))
+    off, ago = abs(report.skew_s) // 60, number(hours_between(report.received_at, report.at))
+    way = Text("快", "fast") if report.skew_s > 0 else Text("慢", "slow")
     texts = [
-        Text(f"手机时钟偏差 {off} 分钟。", f"The phone's clock is {off} min off.") if skewed else None,
+        Text(f"手机时钟{way.zh} {off} 分钟。", f"The phone's clock is {off} min {way.en}.") if skewed else None,
         Text(f"报告在 {ago} 小时后才送达。", f"The report arrived after {ago} h.") if offline else None,
     ]
     facts = [Fact("skew_s", report.skew_s, report.at, report.id, report.reporter)]

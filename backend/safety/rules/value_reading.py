@@ -265,7 +265,7 @@ def found(
         organ=organ,
         keys=keys,
         facts=[*(value_fact(value) for value in unique.values()), *facts],
-        texts=list(texts),
+        texts=[Text(text.zh, text.en[:1].upper() + text.en[1:]) for text in texts if text is not None],
         closing=compatible(keys),
         **rest,
     )

@@ -41,6 +41,7 @@ SITES = {
     "mouth": Text("口温", "mouth"),
     "ear": Text("耳温", "ear"),
     "forehead": Text("额温", "forehead"),
+    "core": Text("核心体温", "core"),
     "unknown": Text("体温（部位未知）", "temperature (site unknown)"),
 }
 
