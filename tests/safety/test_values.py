@@ -54,7 +54,7 @@ def test_l01_ferritin_over_twice_its_value_at_infusion_or_the_upper_limit(facts:
 
 def test_l01_names_the_comparison_and_only_the_entry_criterion() -> None:
     found = fires("L01", context(base("ferritin", "300"), value("ferritin", "700", ago(3), uln="300")))
-    assert "ferritin 700 µg/L (taken 18:10, 3 h ago)" in found.sentence_en
+    assert "Ferritin 700 µg/L (taken 18:10, 3 h ago)" in found.sentence_en
     assert "the value at infusion, 300 µg/L (2026-03-03 11:10)" in found.sentence_en
     assert "entry criterion" in found.sentence_en
     assert "700 µg/L（18:10 采样，3 小时前）" in found.sentence_zh

@@ -1,6 +1,6 @@
 """Small contexts around one evening on study day 6, for the rules on values, silence, masking and baselines.
 
-`RULES` and `SETTINGS` are the numbers of clinical-safety §2.2, §3.2, §3.4 and §3.6 as the study file states them.
+`RULES` are the rules of the lupus study as it ships on values (L01–L17) and silence (S1–S8), `SETTINGS` its numbers.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from backend.safety.context import Context, Dose, Finding, Report, Slot, Value
-from backend.safety.rules import silence as _silence  # noqa: F401 - fills the catalogue
-from backend.safety.rules import values as _values  # noqa: F401
-from backend.safety.rules.base import CATALOGUE
-from schedules.protocol.content import parse
+from backend.safety.evaluate import evaluate
+from schedules import protocol
+from schedules.protocol.load import load_study
 
 NOW = datetime(2026, 3, 9, 13, 10, tzinfo=UTC)  # 21:10 in Shanghai
 INFUSED = NOW - timedelta(days=6, hours=10)
-_CONTENT = parse(Path(__file__).with_name("value_rules.yaml").read_text(encoding="utf-8")).content
-SETTINGS: Mapping[str, Any] = _CONTENT["settings"]
-RULES: Mapping[str, Mapping[str, Any]] = _CONTENT["rules"]
+STUDY = load_study(Path(protocol.__file__).with_name("definitions") / "sle-cd19.yaml")
+SETTINGS: Mapping[str, Any] = STUDY.settings
+RULES = {id: rule for id, rule in STUDY.rules.items() if id[0] in "LS"}
 
 
 def ago(hours: float = 0, *, days: float = 0, minutes: float = 0) -> datetime:
@@ -88,11 +87,8 @@ def silent(*facts: Any, **rest: Any) -> Context:
 
 
 def ask(rule: str, given: Context) -> Finding | None:
-    """What one rule says, asked as `evaluate` asks it: only for its triggers and in its windows."""
-    stated, registered = RULES[rule], CATALOGUE[rule]
-    if given.trigger not in registered.triggers or given.window not in stated["windows"]:
-        return None
-    return registered.function(given, {**stated["thresholds"], "level": stated["level"], "fired": ()})
+    """What one rule says when no other is in the study."""
+    return next(iter(evaluate(given, {rule: RULES[rule]})), None)
 
 
 def fires(rule: str, given: Context) -> Finding:

@@ -7,7 +7,7 @@ as `thresholds["level"]`.
 from backend.safety.context import Context, Finding, Report
 from backend.safety.rules.base import Thresholds, hours_between, rule
 from backend.safety.rules.compose import compose
-from backend.safety.rules.evidence import Fact, hours, local_day, minutes
+from backend.safety.rules.evidence import Fact, doses, hours, local_day, minutes
 from backend.safety.rules.value_reading import compatible
 from backend.safety.rules.vocabulary import Text, drug
 from backend.safety.rules.wording import listed, number
