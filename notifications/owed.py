@@ -85,16 +85,28 @@ def _visits(
             yield subject_id, at, appointment_at is not None, site_zone
 
 
-def late(now: datetime, *who: sa.ColumnElement[bool]) -> dict[UUID, datetime]:
-    """Reachable subjects with an announced slot that is late and still open, and when the last such slot closes."""
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The latest that one of a subject's open slots became late, and the last that one of them closes."""
+
+    since: datetime
+    closes_at: datetime
+
+
+def late(now: datetime, *who: sa.ColumnElement[bool]) -> dict[UUID, Late]:
+    """Reachable subjects with an announced slot that is late and still open."""
     query = (
-        sa.select(Occurrence.subject_id, sa.func.max(Occurrence.closes_at))
+        sa.select(Occurrence.subject_id, sa.func.max(Occurrence.late_at), sa.func.max(Occurrence.closes_at))
         .join(Subject, Subject.id == Occurrence.subject_id)
         .where(*who, *REACHABLE, *_OPEN, Occurrence.kind == "slot", Occurrence.announced.is_(True))
         .where(Occurrence.late_at <= now, Occurrence.late_at > now - _LONGEST_LATENESS, Occurrence.closes_at > now)
         .group_by(Occurrence.subject_id)
     )
-    return {subject_id: closes_at for subject_id, closes_at in db.session.execute(query) if closes_at is not None}
+    return {
+        subject_id: Late(since, closes_at)
+        for subject_id, since, closes_at in db.session.execute(query)
+        if since is not None and closes_at is not None
+    }
 
 
 def stopped_texts(subject_ids: Sequence[UUID], now: datetime) -> set[UUID]:

@@ -29,7 +29,11 @@ _CHUNK = 400
 
 @dataclass(slots=True)
 class Plan:
-    """One text an account should get on a local day. `seen` are the visits it speaks of, as words of its key."""
+    """One text an account should get on a local day.
+
+    `seen` are the visits a morning's text speaks of, as words of its key; `late_since` is a nudge's reason.
+    `living` are this day's texts that went out or will: key, and when it was posted.
+    """
 
     kind: str  # day, nudge
     account: Account
@@ -40,7 +44,8 @@ class Plan:
     variables: dict[str, object]
     not_after: datetime
     seen: tuple[str, ...] = ()
-    living: list[str] = field(default_factory=list)  # keys of this day's texts that went out or will
+    late_since: datetime | None = None
+    living: list[tuple[str, datetime]] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -51,7 +56,9 @@ class Plan:
         """Whether this text says something that no text of the day has said, and the day's budget has room."""
         if len(self.living) >= self.reminders.texts_per_day:
             return False
-        before = [key for key in self.living if key.startswith(f"{self.kind}:")]
+        if self.late_since is not None and any(at >= self.late_since for _, at in self.living):
+            return False  # a text has gone out since it became late, so they know
+        before = [key for key, _ in self.living if key.startswith(f"{self.kind}:")]
         if not before:
             return True
         said = {word for key in before for word in words_of(key)}
@@ -131,7 +138,8 @@ def _nudges(now: datetime) -> Iterator[Plan]:
         quiet = hours.until(now, zone, reminders.quiet_from, reminders.quiet_to)
         if reminders.nudge and quiet is None and (account.id, day) not in planned:
             planned.add((account.id, day))
-            yield Plan("nudge", account, subject, reminders, day, "nudge", {}, late[subject.id])
+            one = late[subject.id]
+            yield Plan("nudge", account, subject, reminders, day, "nudge", {}, one.closes_at, late_since=one.since)
 
 
 def _reporters(subject_ids: Sequence[UUID], now: datetime) -> Iterator[tuple[Account, Subject]]:
@@ -147,7 +155,7 @@ def _reporters(subject_ids: Sequence[UUID], now: datetime) -> Iterator[tuple[Acc
             .where(SubjectLink.revoked_at.is_(None), *reachable_account())
             .order_by(Subject.number, Account.created_at, Account.id)
         )
-        yield from (row.tuple() for row in db.session.execute(query))
+        yield from ((account, subject) for account, subject in db.session.execute(query))
 
 
 def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:
@@ -156,25 +164,25 @@ def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:
 
 def _new(plans: list[Plan]) -> list[Plan]:
     """Those not said already, so that a turn with nothing new writes nothing."""
-    keys = _living_keys({one.account.id for one in plans}, {str(one.day) for one in plans})
+    living = _living({one.account.id for one in plans}, {str(one.day) for one in plans})
     for one in plans:
-        one.living = keys[one.account.id, str(one.day)]
+        one.living = living[one.account.id, str(one.day)]
     return [one for one in plans if one.wanted()]
 
 
-def _living_keys(account_ids: Iterable[UUID], days: Iterable[str]) -> dict[tuple[UUID, str], list[str]]:
-    """Keys of the reminders that count against an account's day."""
-    found: dict[tuple[UUID, str], list[str]] = defaultdict(list)
+def _living(account_ids: Iterable[UUID], days: Iterable[str]) -> dict[tuple[UUID, str], list[tuple[str, datetime]]]:
+    """The reminders that count against an account's day: key, and when it was posted."""
+    found: dict[tuple[UUID, str], list[tuple[str, datetime]]] = defaultdict(list)
     wanted, days = sorted(account_ids), list(days)
     for start in range(0, len(wanted), _CHUNK):
-        query = sa.select(Message.account_id, Message.local_day, Message.key).where(
+        query = sa.select(Message.account_id, Message.local_day, Message.key, Message.created_at).where(
             Message.account_id.in_(wanted[start : start + _CHUNK]),
             Message.local_day.in_(days),
             Message.lane == outbox.REMINDER,
             Message.state.not_in(outbox.UNSENT_STATES),
         )
-        for account_id, day, key in db.session.execute(query):
-            found[account_id, day or ""].append(key)
+        for account_id, day, key, posted_at in db.session.execute(query):
+            found[account_id, day or ""].append((key, posted_at))
     return found
 
 
@@ -184,7 +192,7 @@ def _post(one: Plan, now: datetime) -> bool:
         subject = lock_subject(one.subject.id)
         if subject.admitted or subject.ended_at is not None:
             return False
-        one.living = _living_keys((one.account.id,), (str(one.day),))[one.account.id, str(one.day)]
+        one.living = _living((one.account.id,), (str(one.day),))[one.account.id, str(one.day)]
         if not one.wanted():
             return False
         message = outbox.post(

@@ -47,8 +47,9 @@ class Loop(Thread):
         try:
             with self._app.app_context(), audit.acting(audit.WORKER):
                 pause = self._turn(self)
-        except Exception as error:  # whatever it was, the next turn may succeed
+        except Exception as error:  # whatever it was, the next turn may succeed; until one does, no beat is written
             log.error("worker.turn_failed", loop=self.name, error=type(error).__name__)
+            return pause
         self.turned_at = clock.now()
         return pause
 
@@ -128,15 +129,15 @@ def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
         _exhaust(lambda: ladder.run_due(now))
         reminders.plan(now)
         sweeping.sweep(gateway, now)
-        _send_all(gateway, outbox.PAGE)
+        send_all(gateway, outbox.PAGE)
         for _ in range(_MOST_TURNS):  # a page that was lost has hurried its ladder
             if not ladder.run_due(now):
                 break
-            _send_all(gateway, outbox.PAGE)
-        _send_all(gateway, outbox.REMINDER)
+            send_all(gateway, outbox.PAGE)
+        send_all(gateway, outbox.REMINDER)
 
 
-def _send_all(gateway: Gateway, lane: str) -> None:
+def send_all(gateway: Gateway, lane: str) -> None:
     while True:
         delivered = delivery.deliver_next(gateway, lane)
         if delivered is None or delivered.stop:

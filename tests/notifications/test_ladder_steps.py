@@ -15,7 +15,7 @@ from backend.models.record import AuditEvent
 from backend.models.safety import Episode
 from notifications import ladder, recipients
 from notifications.gateways.base import refused, unknown
-from notifications.worker import _send_all
+from notifications.worker import send_all
 
 
 def open_episode(house: House, level: str = "EMERGENCY", **over: Any) -> Episode:
@@ -235,11 +235,11 @@ def test_a_page_that_is_refused_moves_the_ladder_at_once(house: House, time: Han
     open_episode(house, "URGENT")
     gateway = build.FakeGateway(lambda one: refused("21610", opted_out=True))
     run(time)
-    _send_all(gateway, "page")
+    send_all(gateway, "page")
     assert run(time) == called(house.on_call, channel=2, template="page_again")
-    _send_all(gateway, "page")
+    send_all(gateway, "page")
     assert run(time) == called(house.backup, template="page_again")
-    _send_all(gateway, "page")
+    send_all(gateway, "page")
     assert run(time) == []  # everybody has been called; it rises at its time
     assert len(build.everything(AuditEvent, AuditEvent.verb == "page:failed")) == 3
     assert build.fresh(house.on_call).texts_stopped_at is None
@@ -249,7 +249,7 @@ def test_an_unknown_page_goes_again_and_moves_the_ladder_once(house: House, time
     open_episode(house, "URGENT")
     gateway = build.FakeGateway(lambda one: unknown("timeout"))
     run(time)
-    _send_all(gateway, "page")
+    send_all(gateway, "page")
     assert gateway.templates() == ["page", "page"]
     assert run(time) == called(house.on_call, channel=2, template="page_again")
 
