@@ -1,6 +1,6 @@
 """Contexts for the report rules: Day +6 of a subject at 21:10 in Nanjing, changed by keyword.
 
-`RULES` and `SETTINGS` are the numbers of clinical-safety §2.2, §3.2 and §3.3 as the study file states them.
+`STUDY` is the lupus study as it ships, `RULES` its rules on reports (R01–R32, T1–T4), `SETTINGS` its shared numbers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,12 @@ from typing import Any
 
 from backend.safety.context import Baseline, Context, Dose, EpisodeView, Finding, Median, Report, Value
 from backend.safety.evaluate import evaluate
-from schedules.protocol.content import parse
-from schedules.protocol.definition import Rule
+from schedules import protocol
+from schedules.protocol.load import load_study
 
-_CONTENT = parse(Path(__file__).with_name("report_rules.yaml").read_text(encoding="utf-8")).content
-SETTINGS: Mapping[str, Any] = _CONTENT["settings"]
-RULES = {
-    id: Rule(id, each["version"], each["level"], tuple(each["windows"]), each["thresholds"])
-    for id, each in _CONTENT["rules"].items()
-}
+STUDY = load_study(Path(protocol.__file__).with_name("definitions") / "sle-cd19.yaml")
+SETTINGS: Mapping[str, Any] = STUDY.settings
+RULES = {id: rule for id, rule in STUDY.rules.items() if id[0] in "RT"}
 
 ZONE = "Asia/Shanghai"
 AT = datetime(2025, 3, 10, 13, 10, tzinfo=UTC)  # 21:10 on the subject's clock

@@ -9,6 +9,7 @@ from builders import (
     AT,
     RULES,
     SETTINGS,
+    STUDY,
     ago,
     asked,
     baseline,
@@ -44,7 +45,7 @@ def test_every_report_rule_of_the_reference_is_registered_and_configured():
     wanted = {f"R{number:02}" for number in range(1, 33)} | {"T1", "T2", "T3", "T4"}
     assert set(RULES) == wanted
     others = {f"L{number:02}" for number in range(1, 18)} | {f"S{number}" for number in range(1, 9)}
-    assert set(CATALOGUE) == wanted | others
+    assert set(CATALOGUE) == set(STUDY.rules) == wanted | others
 
 
 @pytest.mark.parametrize("id", sorted(RULES))
@@ -231,6 +232,15 @@ def contexts(draw: st.DrawFn) -> Context:
 @given(contexts())
 def test_the_same_context_gives_the_same_findings(drawn):
     assert evaluate(drawn, RULES) == evaluate(drawn, RULES)
+
+
+@given(contexts(), st.sampled_from(["report", "value", "medication", "release", "silence"]))
+def test_all_rules_of_the_study_bear_every_kind_of_trigger(drawn, trigger):
+    last = drawn.values[-1].id if trigger == "value" and drawn.values else drawn.trigger_id
+    given_context = replace(drawn, trigger=trigger, trigger_id=last)
+    found = evaluate(given_context, STUDY.rules)
+    assert found == evaluate(given_context, STUDY.rules)
+    assert {each.rule for each in found} <= {id for id in STUDY.rules if trigger in CATALOGUE[id].triggers}
 
 
 @given(contexts())

@@ -127,7 +127,7 @@ def test_r11_says_anc_unknown_when_there_never_was_one():
     found = only(asked(temp_c=38.0), "R11")
     assert found is not None
     assert "infection not excluded: ANC unknown." in found.sentence_en
-    assert "ANC未知" in found.sentence_zh
+    assert "ANC 未知" in found.sentence_zh
 
 
 def test_r11_says_how_old_a_late_report_is():
@@ -360,3 +360,8 @@ def test_r31_below_and_outside_its_window():
 
 def test_the_settings_of_the_builders_are_read_as_decimals():
     assert SETTINGS["fever"]["definite"]["armpit"] == Decimal("38.0")
+
+
+@pytest.mark.parametrize(("hours", "said"), [(0, "just taken or ongoing."), (0.4, "<1 h ago."), (1.6, "2 h ago.")])
+def test_how_long_ago_a_medicine_was_taken(hours, said):
+    assert f"Paracetamol 1000 mg {said}" in only(asked(temp_c=38.0, doses=[paracetamol(hours)]), "R11").sentence_en

@@ -5,7 +5,7 @@ never converted between sites. Limits: `settings["fever"]`, °C by site; the ent
 is unknown, the strictest limit where there is no such entry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -33,27 +33,29 @@ def at_least(context: Context, reading: Reading | None, kind: str) -> bool:
     return lowest is not None and round_half_up(reading.value) >= lowest
 
 
-def is_repeat(context: Context, reading: Reading) -> Reading | None:
+def is_repeat(context: Context, reading: Reading, among: Sequence[Reading] | None = None) -> Reading | None:
     """The probable-or-higher reading at the same site that this one repeats, 10 to 90 minutes earlier.
 
-    An unknown site is taken for the same one: the safer reading.
+    An unknown site is taken for the same one: the safer reading. `among` spares collecting all readings again.
     """
     soonest, latest = (minutes(context.settings["fever"][key]) for key in ("repeat_from_min", "repeat_to_min"))
-    for earlier in reversed(context.temperatures()):
+    for earlier in reversed(context.temperatures() if among is None else among):
+        if reading.at - earlier.at > latest:
+            break
         same_site = earlier.site == reading.site or None in (earlier.site, reading.site)
-        if same_site and soonest <= reading.at - earlier.at <= latest and at_least(context, earlier, PROBABLE):
+        if same_site and reading.at - earlier.at >= soonest and at_least(context, earlier, PROBABLE):
             return earlier
     return None
 
 
-def state(context: Context, reading: Reading | None) -> str | None:
+def state(context: Context, reading: Reading | None, among: Sequence[Reading] | None = None) -> str | None:
     """definite, repeated (probable twice), probable (for the first time), watch, or None: no fever or none taken."""
     if reading is None:
         return None
     if at_least(context, reading, DEFINITE):
         return DEFINITE
     if at_least(context, reading, PROBABLE):
-        return REPEATED if is_repeat(context, reading) else PROBABLE
+        return REPEATED if is_repeat(context, reading, among) else PROBABLE
     return WATCH if at_least(context, reading, WATCH) else None
 
 
@@ -75,4 +77,5 @@ def fever(context: Context) -> Reading | None:
 
 def fevers(context: Context) -> list[Reading]:
     """Every reading up to now that was a fever by itself or by its repeat, oldest first."""
-    return [r for r in context.temperatures() if state(context, r) in (DEFINITE, REPEATED)]
+    readings = context.temperatures()
+    return [each for each in readings if state(context, each, readings) in (DEFINITE, REPEATED)]

@@ -51,6 +51,11 @@ def number(value: Decimal | int) -> str:
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
+def whole_hours(span: Decimal) -> str:
+    """'3', or '<1' for less than one hour."""
+    return number(round_half_up(span, 0)) if span >= 1 else "<1"
+
+
 def signed(value: Decimal) -> str:
     return f"{value:+.1f}"
 
@@ -108,8 +113,8 @@ def _mask_text(reason: MaskReason) -> Text:
     if reason.drug_class == "steroid" and amount:
         amount = f"{amount}/d"
     if not reason.hours:
-        return Text(f"正在使用{drug.zh}{amount}。", f"{drug.en.capitalize()}{amount} ongoing.")
-    ago = number(round_half_up(reason.hours, 0))
+        return Text(f"刚用或正在使用{drug.zh}{amount}。", f"{drug.en.capitalize()}{amount} just taken or ongoing.")
+    ago = whole_hours(reason.hours)
     return Text(f"{ago} 小时前用{drug.zh}{amount}。", f"{drug.en.capitalize()}{amount} {ago} h ago.")
 
 
@@ -130,7 +135,7 @@ def chills_text(context: Context) -> Text | None:
 
 
 def _value_words(context: Context, value: Value) -> tuple[str, str]:
-    ago = number(round_half_up(age_hours(context, value.at), 0))
+    ago = whole_hours(age_hours(context, value.at))
     shown = number(value.value) if value.value is not None else "?"
     return f"{value.qualifier}{shown}", ago
 
@@ -139,7 +144,7 @@ def value_text(context: Context, code: str) -> Text:
     """'ANC 0.4 (19 h ago)' or 'ANC unknown'; a part of a sentence."""
     name, value = vocabulary.word(vocabulary.CODES, code), latest(context, code)
     if value is None:
-        return Text(f"{name.zh}未知", f"{name.en} unknown")
+        return Text(f"{name.zh}{' ' if name.zh.isascii() else ''}未知", f"{name.en} unknown")
     shown, ago = _value_words(context, value)
     return Text(f"{name.zh} {shown}（{ago} 小时前）", f"{name.en} {shown} ({ago} h ago)")
 
