@@ -142,6 +142,10 @@ FAULTS: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
         lambda c: c["dose_levels"].reverse(),
         [("/dose_levels/1/cells_per_kg", "unordered")],
     ),
+    "dose levels of one dose": (
+        put("dose_levels", 1, "cells_per_kg", 20000),
+        [("/dose_levels/1/cells_per_kg", "unordered")],
+    ),
     "dose levels alike": (put("dose_levels", 1, "key", "low"), [("/dose_levels/1/key", "duplicate")]),
     "risk windows leave a day out": (
         put("risk_windows", 2, "from_day", 11),
@@ -326,5 +330,16 @@ def test_faults_are_all_told(content: Content) -> None:
 def test_slots_may_touch(content: Content) -> None:
     """The closing instant is outside: 06:10 + 90 min and 08:10 − 30 min are both 07:40."""
     put("diary", 0, "times", 1, "at", "08:10")(content)
-    phase(from_day=10, to_day=10, opens_before_min=12 * 60)(content)
+    phase(from_day=10, to_day=10, opens_before_min=15 * 60 + 50)(content)
+    assert found(content) == []
+
+
+def test_limits_that_are_just_allowed(content: Content) -> None:
+    put("diary", 0, "late_after_min", 90)(content)  # late in the instant it closes
+    put("reminders", "morning_at", "08:00")(content)  # the end of quiet hours is outside
+    put("red_flags", 0, "value", 1)(content)
+    put("visits", 1, "day", 9)(content)
+    assert found(content) == []
+    daily = {"every_days": 1, "times": [{"at": "06:10", "forms": ["evening"]}], "closes_after_min": 1410}
+    content["diary"][0].update(daily)  # 06:10 + 1410 min and 06:10 − 30 min of the next day are both 05:40
     assert found(content) == []

@@ -59,6 +59,12 @@ def test_a_good_report_is_taken_digit_for_digit(sle: Study) -> None:
     assert (checked.asks, checked.score, checked.red_flags) == ((), None, ())
 
 
+def test_a_text_may_be_as_long_as_the_study_says(sle: Study, mini: Study) -> None:
+    assert told(quick(sle, worry="now", note="热" * 500)) == []
+    assert told(check_answers(mini, "evening", {**EVENING, "remark": "x" * 20})) == []
+    assert told(check_answers(mini, "evening", {**EVENING, "remark": "x" * 21})) == [("/answers/remark", "too_long")]
+
+
 def test_only_text_is_trimmed(sle: Study) -> None:
     checked = quick(sle, worry="tomorrow", note="  冷得发抖 \n")
     assert told(checked) == []
@@ -221,6 +227,8 @@ def test_doses_of_another_shape(sle: Study) -> None:
         ("110.1", "out_of_range", None),
         ("386", "looks_mistyped", "38.6"),
         ("365", "looks_mistyped", "36.5"),
+        ("355", "looks_mistyped", "35.5"),
+        ("395", "looks_mistyped", "39.5"),
         ("83.6", "looks_mistyped", "38.6"),
         ("73.2", "looks_mistyped", "37.2"),
         ("63.8", "looks_mistyped", "36.8"),
