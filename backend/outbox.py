@@ -66,10 +66,11 @@ def post(
         "state": "pending",
         "created_at": now,
     }
-    inserted = db.session.execute(_insert().values(values).on_conflict_do_nothing(index_elements=["key"]))
-    if not _touched(inserted):
+    adding = _insert().values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Message.id)
+    added = db.session.execute(adding).scalar_one_or_none()
+    if added is None:
         return None
-    message = db.session.get_one(Message, values["id"])
+    message = db.session.get_one(Message, added)
     _note(message, now, "planner", None, None)
     return message
 
@@ -193,7 +194,3 @@ def _is_way(state: str, steps: Sequence[str]) -> bool:
 def _insert() -> Any:
     dialect = db.session.get_bind().dialect.name
     return (postgresql if dialect == "postgresql" else sqlite).insert(Message)
-
-
-def _touched(result: Any) -> bool:
-    return int(result.rowcount) == 1

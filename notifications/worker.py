@@ -17,6 +17,7 @@ from flask import Flask
 from backend import audit, clock, outbox
 from backend.db import db, transaction
 from backend.models.study import WorkerHeartbeat
+from backend.safety import watch
 from notifications import delivery, ladder, reminders, sweeping
 from notifications.gateways.base import Gateway
 
@@ -60,12 +61,12 @@ class Worker:
     def __init__(self, app: Flask, gateway: Gateway, page_senders: int = 2, reminder_senders: int = 1) -> None:
         self._app, self._gateway = app, gateway
         self._stop = Event()
-        self._written: dict[str, datetime] = {}
+        self._written: dict[str, tuple[datetime, str | None]] = {}
         self.loops = [
             *(self._sender(f"pages-{n + 1}", outbox.PAGE) for n in range(page_senders)),
             *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
             self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
-            self._loop("watch", lambda _: _watch(clock.now())),
+            self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
             self._loop("planner", lambda _: _none(reminders.plan(clock.now()))),
             self._loop("sweeper", lambda _: _none(sweeping.sweep(gateway, clock.now()))),
             self._loop("heartbeat", self._beat),
@@ -111,12 +112,12 @@ class Worker:
         fresh = {
             name: (at, detail)
             for name, (at, detail) in turned.items()
-            if at is not None and at != self._written.get(name)
+            if at is not None and (at, detail) != self._written.get(name)
         }
         with transaction():
             for name, (at, detail) in fresh.items():
                 db.session.merge(WorkerHeartbeat(name=name, at=at, detail=detail))
-        self._written.update({name: at for name, (at, _) in fresh.items()})
+        self._written.update(fresh)
 
 
 def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
@@ -125,7 +126,7 @@ def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
         stack.enter_context(clock.running_on(lambda: now))
         stack.enter_context(audit.acting(audit.WORKER))
         stack.enter_context(app.app_context())
-        _watch(now)
+        watch.sweep(now)
         _exhaust(lambda: ladder.run_due(now))
         reminders.plan(now)
         sweeping.sweep(gateway, now)
@@ -148,13 +149,6 @@ def _exhaust(turn: Callable[[], int]) -> None:
     for _ in range(_MOST_TURNS):
         if not turn():
             return
-
-
-def _watch(now: datetime) -> float | None:
-    from backend.safety import watch
-
-    watch.sweep(now)
-    return None
 
 
 def _none(_: object) -> None:

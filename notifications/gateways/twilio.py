@@ -107,6 +107,8 @@ class TwilioGateway:
 
 def outcome_of(status: int, code: int | None) -> Outcome:
     """What an answer other than 2xx means, by Twilio's error code, or by the HTTP status where it has none."""
+    if code == status:  # how the client fills in for an answer it could not read
+        code = None
     name = str(code) if code else f"http_{status}"
     if status == 429 or code in _LATER:
         return later(name, counts=not (status == 429 or code in _FREE))

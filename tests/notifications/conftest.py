@@ -1,18 +1,14 @@
-"""One site with a team and a subject, on SQLite or on the PostgreSQL of TEST_DATABASE_URL; a clock turned by hand."""
+"""One site with a team and a subject, on both databases; a clock turned by hand, no doors."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from uuid import uuid4
 
-import outbox_builders as build
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from backend import clock, guards, installation
-from backend.config import from_environment, normal_database_url
+from backend import clock, installation
+from backend.config import from_environment
 from backend.db import db, engine_options, transaction
+from tests.notifications import outbox_builders as build
 
 
 @pytest.fixture
@@ -20,22 +16,6 @@ def time() -> Iterator[build.HandClock]:
     hand = build.HandClock()
     with clock.running_on(hand):
         yield hand
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> Iterator[str]:
-    given = os.environ.get("TEST_DATABASE_URL")
-    if not given:
-        yield f"sqlite:///{tmp_path}/outbox.db"
-        return
-    schema = f"t_{uuid4().hex}"
-    engine = sa.create_engine(normal_database_url(given), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    yield f"{given}{'&' if '?' in given else '?'}options=-csearch_path%3D{schema}"
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
-    engine.dispose()
 
 
 @pytest.fixture
@@ -49,9 +29,6 @@ def app(database_url: str, time: build.HandClock) -> Iterator[Flask]:
     installation.furnish(app, settings)
     db.init_app(app)
     with app.app_context():
-        with db.engine.begin() as connection:
-            db.metadata.create_all(connection)
-            guards.install(connection)
         yield app
         db.session.remove()
         db.engine.dispose()

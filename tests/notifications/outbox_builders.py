@@ -71,7 +71,7 @@ class FakeGateway:
 
 @dataclass
 class House:
-    """Who is there. The duties are held from an hour before the clock's start for a day."""
+    """Who is there. The duties are held from three hours before the clock's start for a day."""
 
     app: Flask
     site: Site
@@ -118,7 +118,7 @@ def _account(kind: str, role: str, phone: str | None, **over: Any) -> Account:
 
 
 def shift(at: Site, account: Account, duty: str = "on_call", hours: float = 24, **over: Any) -> OnCallShift:
-    starts = over.pop("starts_at", clock.now() - timedelta(hours=1))
+    starts = over.pop("starts_at", clock.now() - timedelta(hours=3))
     plain = {"id": uuid4(), "site_id": at.id, "duty": duty, "account_id": account.id}
     return add(OnCallShift(**plain | {"starts_at": starts, "ends_at": starts + timedelta(hours=hours)} | over))
 

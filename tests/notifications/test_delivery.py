@@ -5,16 +5,16 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-import outbox_builders as build
 import pytest
 from flask import Flask
-from outbox_builders import FakeGateway, HandClock, House
 
 from backend.db import transaction
 from backend.models.outbox import Message
 from notifications import delivery, receipts, sweeping
 from notifications.gateways.base import Outgoing, accepted, later, refused, stopped, unknown
 from notifications.worker import send_all
+from tests.notifications import outbox_builders as build
+from tests.notifications.outbox_builders import FakeGateway, HandClock, House
 
 
 class Killed(BaseException):

@@ -3,9 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-import outbox_builders as build
 import pytest
-from outbox_builders import HandClock, House
 
 from backend import outbox
 from backend.db import transaction
@@ -16,6 +14,8 @@ from backend.models.safety import Episode
 from notifications import ladder, recipients
 from notifications.gateways.base import refused, unknown
 from notifications.worker import send_all
+from tests.notifications import outbox_builders as build
+from tests.notifications.outbox_builders import HandClock, House
 
 
 def open_episode(house: House, level: str = "EMERGENCY", **over: Any) -> Episode:

@@ -2,13 +2,13 @@
 
 from itertools import permutations
 
-import outbox_builders as build
 import pytest
-from outbox_builders import House
 
 from backend import outbox
 from backend.db import db, transaction
 from backend.models.outbox import FINAL_STATES, NEXT_STATES, Message
+from tests.notifications import outbox_builders as build
+from tests.notifications.outbox_builders import House
 
 
 def moved_to(row: Message, *path: str) -> Message:

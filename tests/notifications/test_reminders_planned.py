@@ -4,9 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import outbox_builders as build
 import pytest
-from outbox_builders import FakeGateway, HandClock, House
 
 from backend.db import transaction
 from backend.models.outbox import Message
@@ -14,6 +12,8 @@ from backend.models.people import SubjectLink
 from backend.models.subject import SubjectEvent, ZoneChange
 from notifications import reminders
 from notifications.worker import send_all
+from tests.notifications import outbox_builders as build
+from tests.notifications.outbox_builders import FakeGateway, HandClock, House
 
 MORNING = build.START - timedelta(hours=2)  # 07:00 in Shanghai
 
