@@ -14,7 +14,7 @@ from backend.models.base import Keeps
 _PREFIX = "keep_"
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION daymark_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'daymark keeps: % on % is refused', TG_OP, TG_TABLE_NAME; END $$
+BEGIN RAISE EXCEPTION USING MESSAGE = 'daymark keeps: ' || TG_OP || ' on ' || TG_TABLE_NAME || ' is refused'; END $$
 """
 
 

@@ -1,4 +1,4 @@
-"""Alembic's environment: our metadata, batch mode for SQLite, column types as the database knows them, then the guards."""
+"""Alembic's environment: our metadata, batch mode on SQLite, column types as the database has them, the guards."""
 
 import sqlalchemy as sa
 from alembic import context

@@ -1,0 +1,65 @@
+"""Fixtures of every test: one server for the run, a database per test on both engines, a clock turned by hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import databases
+import pytest
+from argon2 import PasswordHasher
+from house import HandClock, House, build
+
+from backend import clock, crypto
+
+_stop_postgres = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the controlling process starts it, the workers inherit where it is
+        _stop_postgres.append(databases.start_postgres())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    databases.close()
+    while _stop_postgres:
+        _stop_postgres.pop()()
+
+
+@pytest.fixture(params=databases.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database; a test that takes it runs on both engines."""
+    copy = databases.sqlite_copy(tmp_path) if request.param == "sqlite" else databases.postgres_copy()
+    with copy as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> Iterator[str]:
+    """A migrated SQLite file, for tests that have nothing to do with the engine."""
+    with databases.sqlite_copy(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def time() -> Iterator[HandClock]:
+    hand = HandClock()
+    with clock.running_on(hand):
+        yield hand
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id all the same, but of 64 KiB: what is tested is who hashes when, not how hard."""
+    monkeypatch.setattr(crypto, "_passwords", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture
+def house(database_url: str, time: HandClock, tmp_path: Path) -> Iterator[House]:
+    """A site with its team, its study and one subject, on both databases."""
+    with build(database_url, time, tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def sqlite_house(sqlite_url: str, time: HandClock, tmp_path: Path) -> Iterator[House]:
+    with build(sqlite_url, time, tmp_path) as built:
+        yield built
