@@ -102,23 +102,26 @@ def test_a_failing_turn_ends_no_loop_and_every_loop_beats(
     monkeypatch.setattr("notifications.worker._EVERY_S", dict.fromkeys(
         ("ladder", "watch", "planner", "sweeper", "heartbeat"), 0.02
     ))  # fmt: skip
-    turns = []
+    turns: list[set[str]] = []
 
-    def fails(now: Any) -> int:
-        turns.append(now)
-        raise RuntimeError
+    def fails_twice(now: Any) -> int:
+        turns.append({one.name for one in build.everything(WorkerHeartbeat)})
+        if len(turns) <= 2:
+            raise RuntimeError
+        return 0
 
-    monkeypatch.setattr(reminders, "plan", fails)
+    monkeypatch.setattr(reminders, "plan", fails_twice)
     worker = Worker(app, FakeGateway(lambda one: stopped("20003")))
     with transaction():
         build.message(house.chief, house.site)
         build.episode(house.subject)
     worker.start()
     try:
-        wait_for(lambda: len(turns) > 2 and len(build.everything(WorkerHeartbeat)) == len(worker.loops))
+        wait_for(lambda: len(build.everything(WorkerHeartbeat)) == len(worker.loops))
         wait_for(lambda: any(one.detail for one in build.everything(WorkerHeartbeat)))
     finally:
         worker.stop()
+    assert not any("planner" in beats for beats in turns[:3])  # a loop that only fails is not alive
     names = {one.name for one in build.everything(WorkerHeartbeat)}
     assert names == {"pages-1", "pages-2", "reminders-1", "ladder", "watch", "planner", "sweeper", "heartbeat"}
     assert {one.state for one in build.everything(Message)} == {"pending"}
