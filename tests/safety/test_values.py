@@ -66,6 +66,11 @@ def test_l01_before_infusion_lays_nothing_to_the_cells() -> None:
     assert found.compatible_with == ("infection", "flare")
 
 
+def test_a_value_at_the_very_instant_of_infusion_is_the_comparison_and_not_compared() -> None:
+    assert ask("L01", context(value("ferritin", "300", INFUSED - timedelta(days=1)), base("ferritin", "700"))) is None
+    assert "crs" in fires("L04", context(base("crp", "60"))).compatible_with  # cells are being given
+
+
 def test_l01_takes_the_value_at_infusion_from_the_baseline_when_history_is_short() -> None:
     known = Baseline(values={"ferritin": Decimal(300)})
     assert level("L01", value("ferritin", "601"), baseline=known) == "REVIEW"
@@ -180,6 +185,8 @@ def test_l04_counts_a_fever_measured_on_the_ward_after_the_sample() -> None:
     sample, ward = value("crp", "60", ago(5)), value("body_temperature", "38.4", ago(1), method="ear", source="ward")
     assert level("L04", ward, sample) == "URGENT"
     assert level("L04", replace(ward, value=Decimal("37.5")), sample) == "REVIEW"
+    assert level("L04", replace(ward, at=ago(29)), sample) == "URGENT"
+    assert level("L04", replace(ward, at=ago(29.1)), sample) == "REVIEW"
 
 
 def test_l04_says_that_crs_and_infection_cannot_be_told_apart_once_cells_are_given() -> None:
@@ -276,6 +283,12 @@ def counts(*amounts: str | tuple[str, str], every_d: float = 1) -> list[Value]:
 )
 def test_l07_neutrophils_by_depth_and_duration(amounts: list[Any], expected: str | None) -> None:
     assert level("L07", *counts(*amounts)) == expected
+
+
+@pytest.mark.parametrize("amounts", [["0.4"] * 14, ["0.1"] * 7])
+def test_l07_a_long_spell_is_not_told_as_its_first_value(amounts: list[str]) -> None:
+    assert "first value" not in fires("L07", context(*counts(*amounts))).sentence_en
+    assert "first value below 0.5" in fires("L07", context(*counts("0.4"))).sentence_en
 
 
 def test_l07_takes_days_without_a_value_as_those_around_them_and_says_so() -> None:
@@ -393,6 +406,12 @@ def test_l13_relapse_signs_after_b_cell_return() -> None:
 )
 def test_l13_needs_every_part(changes: dict[str, Any]) -> None:
     assert ask("L13", relapse(**changes)) is None
+
+
+def test_l13_counts_b_cells_gone_at_the_very_instant_of_infusion() -> None:
+    infused_at: Any = LATER["infused_at"]
+    assert ask("L13", relapse(depleted=value("b_cells", "0", infused_at)))
+    assert ask("L13", relapse(depleted=value("b_cells", "0", infused_at - timedelta(seconds=1)))) is None
 
 
 def test_l13_takes_c4_as_well_and_counts_a_zero_as_the_study_says() -> None:
