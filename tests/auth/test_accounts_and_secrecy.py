@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from auth_world import PASSWORD, PATIENT_E164, PATIENT_NAME, World
+from auth_world import PATIENT_E164, PATIENT_NAME, World
+from house import PASSWORD
 
-from api.app import create_app
 from backend import accounts, audit
 from backend.db import db, lock_subject, transaction
 from backend.errors import Problem
@@ -120,13 +120,13 @@ def everything_happens(world: World) -> list[str]:
 
 
 def test_no_secret_and_no_contact_stands_readable(
-    world: World, environ: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    world.app = create_app(environ)  # its log goes where capfd listens
+    world.app = world.process()  # its log goes where capfd listens
     secrets = everything_happens(world)
     logs = "".join(capfd.readouterr())
     assert logs.count('"event": "request"') >= 10
-    database = b"".join(path.read_bytes() for path in tmp_path.glob("auth.db*"))
+    database = b"".join(path.read_bytes() for path in tmp_path.glob("*.db*"))
     assert len(database) > 100_000
     trail = repr([(row.old, row.new, row.reason) for row in world.rows(sa.select(AuditEvent))])
     for secret in secrets:
@@ -154,8 +154,8 @@ def test_every_act_is_in_the_trail_and_the_chains_hold(world: World) -> None:
         assert audit.verify().intact
 
 
-def test_a_flood_of_guesses_is_slowed(environ: dict[str, str], world: World) -> None:
-    world.app = create_app({**environ, "RATE_LIMITS": "on"})
+def test_a_flood_of_guesses_is_slowed(world: World) -> None:
+    world.app = world.process(RATE_LIMITS="on")
     answers = [world.activate("AAAAA-AAAAA") for _ in range(61)]
     assert [answer.status_code for answer in answers] == [422] * 60 + [429]
     assert answers[-1].json["code"] == "too_many_requests"

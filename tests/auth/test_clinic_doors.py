@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from auth_world import PATIENT_NAME, World
+from auth_world import PATIENT_NAME, World, on_both
 from werkzeug.test import TestResponse
 
+from backend import accounts
 from backend.db import db, lock_subject, transaction
 from backend.models.people import Account, AccountSite, SubjectLink
 from backend.models.study import Site
@@ -121,11 +122,16 @@ def test_one_carer_may_report_for_two_subjects(world: World, token: str) -> None
 
 def test_a_carer_or_patient_of_elsewhere_is_not_found_by_id(world: World, token: str) -> None:
     [foreign_patient] = world.rows(sa.select(SubjectLink.account_id).where(SubjectLink.subject_id == world.foreign_id))
-    for account_id in (foreign_patient, world.patient_id, world.nurse.id, uuid4()):
+    with world.app.app_context(), transaction():
+        foreign_carer = accounts.add_reporter(
+            lock_subject(world.foreign_id), relation="carer", name="x", phone="13600136000", locale="en"
+        ).id
+    for account_id in (foreign_carer, foreign_patient, world.patient_id, world.nurse.id, uuid4()):
         answer = issue(world, token, **{"for": "carer", "account_id": str(account_id)})
         assert faults(answer) == [("/account_id", "not_found")]
 
 
+@on_both
 def test_a_revoked_carer_is_out_at_once(world: World, token: str) -> None:
     code = issue(world, token, **{"for": "carer", "carer": CARER}).json
     inside = world.activate(code["code"]).json

@@ -1,8 +1,10 @@
 """Patients' phones: the activation code, the PIN, the credential that can only send entries."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
-from auth_world import World
+from auth_world import World, on_both
 
 from api.doors import Room
 from backend.models.people import Device
@@ -27,6 +29,15 @@ def test_a_code_makes_a_device_that_is_signed_in(world: World) -> None:
 def test_a_code_is_read_however_it_is_typed(world: World) -> None:
     code = world.code()
     assert world.activate(f" {code.lower().replace('-', ' – ')} ").status_code == 200
+
+
+@on_both
+def test_of_two_phones_that_type_one_code_one_gets_in(world: World) -> None:
+    code = world.code()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: world.activate(code), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 422, 422, 422]
+    assert len(world.rows(sa.select(Device.id))) == 1
 
 
 def test_a_code_works_once(world: World) -> None:

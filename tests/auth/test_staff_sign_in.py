@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
-from auth_world import PASSWORD, World
+from auth_world import World, on_both
+from house import PASSWORD
 
-from api.app import create_app
 from backend import crypto
 from backend.db import db, transaction
 from backend.models.people import Account
@@ -80,8 +80,9 @@ def test_a_wrong_password_does_not_use_up_the_code(world: World) -> None:
     assert world.sign_in(world.nurse, totp=code).status_code == 200
 
 
-def test_five_failures_lock_whichever_process_counts_them(world: World, environ: dict[str, str]) -> None:
-    here, there = world.app, create_app(environ)
+@on_both
+def test_five_failures_lock_whichever_process_counts_them(world: World) -> None:
+    here, there = world.app, world.process()
     for n in range(5):
         world.app = (here, there)[n % 2]
         assert world.sign_in(world.nurse, password="wrong").json["code"] == "credentials_wrong"
@@ -107,6 +108,7 @@ def test_locks_double_up_to_a_day_and_fall_with_the_right_password(world: World)
     assert (account.failed, account.locked_until) == (0, None)
 
 
+@on_both
 def test_a_guess_that_was_under_way_when_the_lock_fell_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
-from auth_world import PASSWORD, World
+from auth_world import World, on_both
 from flask.testing import FlaskClient
+from house import PASSWORD
 from werkzeug.test import TestResponse
 
 from backend.models.people import TokenFamily
@@ -37,6 +38,7 @@ def test_an_access_token_ends_after_fifteen_minutes(world: World) -> None:
     assert world.get("/me", token).json["code"] == "token_expired"
 
 
+@on_both
 def test_a_reused_token_ends_its_family_and_no_other(world: World) -> None:
     other = world.token(world.nurse)
     stolen = world.sign_in(world.nurse).json
@@ -50,6 +52,7 @@ def test_a_reused_token_ends_its_family_and_no_other(world: World) -> None:
     assert row.new == {"account": str(world.nurse.id)}
 
 
+@on_both
 def test_of_two_renewals_at_once_one_wins_and_the_family_ends(world: World) -> None:
     token = world.sign_in(world.nurse).json["refresh_token"]
     with ThreadPoolExecutor(4) as pool:

@@ -1,38 +1,30 @@
 """An installation with two sites, a nurse, a monitor, and one subject at each site; a clock that is turned by hand."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import databases
 import pyotp
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from house import PASSWORD, HandClock
 from werkzeug.test import TestResponse
 
-from backend import accounts, activation, clock, installation
+from api.app import create_app
+from backend import accounts, activation, clock, crypto, installation
 from backend.db import db, lock_subject, transaction
 from backend.models.people import Account
 from backend.models.record import AuditEvent
 from backend.models.study import Site, StudyRevision
 from backend.models.subject import Subject
 
-PASSWORD = "correct horse battery staple"
 PATIENT_NAME, PATIENT_PHONE, PATIENT_E164 = "王小明", "138 0013 8000", "+8613800138000"
 
-
-class HandClock:
-    """Time moves when a test says so."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def turn(self, **delta: float) -> None:
-        self.at += timedelta(**delta)
+# For what rests on row locks: once on each engine.
+on_both = pytest.mark.parametrize("environ", databases.KINDS, indirect=True)
 
 
 @dataclass
@@ -47,12 +39,25 @@ class World:
     """What the tests speak to."""
 
     app: Flask
+    environ: dict[str, str]
     time: HandClock
     nurse: Staff
     monitor: Staff
     subject_id: UUID
     foreign_id: UUID
     patient_id: UUID
+    processes: list[Flask] = field(default_factory=list)
+
+    def process(self, **environ: str) -> Flask:
+        """Another process on the same database, so to speak."""
+        self.processes.append(create_app({**self.environ, **environ}))
+        return self.processes[-1]
+
+    def close(self) -> None:
+        for app in self.processes:
+            with app.app_context():
+                db.session.remove()
+                db.engine.dispose()
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -105,8 +110,17 @@ def bearer(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def people(app: Flask, time: HandClock, password_hash: str) -> World:
+def build(environ: dict[str, str], time: HandClock) -> World:
+    app = create_app(environ)
+    with app.app_context(), transaction():
+        world = _people(app, environ, time)
+    world.processes.append(app)
+    return world
+
+
+def _people(app: Flask, environ: dict[str, str], time: HandClock) -> World:
     installation.settle("demo")
+    password_hash = crypto.hash_password(PASSWORD)
     sites = _sites()
     nurse, secret = _staff("nurse", "nurse", password_hash, sites[0])
     monitor, other_secret = _staff("monitor", "monitor", password_hash, sites[0])
@@ -115,6 +129,7 @@ def people(app: Flask, time: HandClock, password_hash: str) -> World:
     accounts.add_reporter(foreign, relation="patient", name="Somebody", phone="13900139000", locale="en")
     return World(
         app,
+        environ,
         time,
         Staff(nurse.id, "nurse", secret),
         Staff(monitor.id, "monitor", other_secret),
@@ -126,7 +141,7 @@ def people(app: Flask, time: HandClock, password_hash: str) -> World:
 
 def _sites() -> tuple[Site, Site]:
     revision = StudyRevision(
-        id=uuid4(), study_key="s", revision="1", sha256="0" * 64, content={}, published_at=clock.now()
+        id=uuid4(), study_key="s", revision="1", sha256="0" * 64, content="{}", published_at=clock.now()
     )
     db.session.add(revision)
     db.session.flush()
