@@ -26,10 +26,15 @@ class Secret(ma.fields.String):
 
 
 class Digits(ma.fields.String):
-    """A PIN or one-time code."""
+    """A PIN or one-time code. The published pattern is one that browsers read, too: they know no `\\A`."""
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Regexp(rf"\A[0-9]{{{least},{most}}}\Z"), **kwargs)
+        def only_digits(text: str) -> None:
+            if not (least <= len(text) <= most and text.isascii() and text.isdigit()):
+                raise ma.ValidationError("String does not match expected pattern.")
+
+        pattern = f"^[0-9]{{{least},{most}}}$"
+        super().__init__(validate=only_digits, metadata={"pattern": pattern, "format": "password"}, **kwargs)
 
 
 def _pin() -> Digits:

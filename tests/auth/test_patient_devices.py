@@ -66,7 +66,7 @@ def test_an_unknown_code_says_so(world: World) -> None:
     assert faults(world.activate("AAAAA-AAAAA")) == [("/code", "code_unknown")]
 
 
-@pytest.mark.parametrize("pin", ["123", "12a4", "1234567890123", "１２３４", ""])
+@pytest.mark.parametrize("pin", ["123", "12a4", "1234567890123", "１２３４", "1234\n", ""])
 def test_a_pin_is_four_to_twelve_digits(world: World, pin: str) -> None:
     answer = world.activate("AAAAA-AAAAA", pin=pin)
     assert answer.status_code == 422
