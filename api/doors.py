@@ -154,7 +154,7 @@ class _Parser(FlaskParser):
         raise Problem("invalid", faults=sorted(faults, key=lambda fault: (fault.path, fault.code))) from error
 
 
-class Room(Blueprint):
+class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
     """The doors of one resource."""
 
     ARGUMENTS_PARSER = _Parser()

@@ -14,7 +14,7 @@ from backend.errors import fault
 
 
 def page(
-    query: sa.Select[Any],
+    query: sa.Select[*tuple[Any, ...]],
     keys: Sequence[Any],
     asked: dict[str, Any],
     show: Callable[[Any], dict[str, Any]],

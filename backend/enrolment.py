@@ -342,8 +342,10 @@ def change_subject(subject: Subject, content: dict[str, Any], by: UUID) -> None:
     strange = [organ for organ in content.get("prior_organs", ()) if organ not in study.organs]
     if strange:
         raise fault("/prior_organs", "not_allowed", f"{strange[0]} is not an organ of this study")
-    old = {name: getattr(subject, name) for name in ("locale", "dose_level", "prior_organs") if name in content}
-    new = {name: content[name] for name in old}
+    old: dict[str, Any] = {
+        name: getattr(subject, name) for name in ("locale", "dose_level", "prior_organs") if name in content
+    }
+    new: dict[str, Any] = {name: content[name] for name in old}
     for name, value in new.items():
         setattr(subject, name, sorted(value) if name == "prior_organs" else value)
     if "time_zone" in content:

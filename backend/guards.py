@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
-from backend.models.all import Base
-from backend.models.base import Keeps
+from backend.models import all as tables
+from backend.models.base import Base, Keeps
 
 _PREFIX = "keep_"
 _FUNCTION = """
@@ -48,6 +48,7 @@ def existing(connection: sa.Connection) -> dict[str, str]:
 
 def _wanted(dialect: str) -> dict[str, str]:
     statements: dict[str, str] = {}
+    assert tables.TABLES  # every table is known by now
     for mapper in Base.registry.mappers:
         keeps: Keeps | None = mapper.class_.__keeps__
         if keeps is None:

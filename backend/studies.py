@@ -2,14 +2,17 @@
 
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
 from backend import audit, clock
 from backend.db import db
-from backend.errors import Problem
+from backend.errors import Problem, invalid
 from backend.models.study import Site, StudyRevision
+from schedules.faults import Fault
+from schedules.protocol import content as protocol_content
 from schedules.protocol import load
 from schedules.protocol.definition import Study
 
@@ -33,7 +36,7 @@ def publish(content: dict[str, Any], *, author_id: UUID | None, approver_id: UUI
         study_key=study.key,
         revision=study.revision,
         sha256=study.sha256,
-        content=content,
+        content=protocol_content.as_json(content),
         published_at=clock.now(),
         author_id=author_id,
         approver_id=approver_id,
@@ -52,9 +55,39 @@ def publish(content: dict[str, Any], *, author_id: UUID | None, approver_id: UUI
 @lru_cache(maxsize=64)
 def revision(revision_id: UUID) -> Study:
     """The study value of a stored revision."""
-    return load.build(db.session.get_one(StudyRevision, revision_id).content)
+    return load.build(protocol_content.from_json(db.session.get_one(StudyRevision, revision_id).content))
 
 
 def of_site(site: Site) -> Study:
     """The revision that new subjects of a site are enrolled under."""
     return revision(site.study_revision_id)
+
+
+def add_site(code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, sha256: str) -> Site:
+    """A site that enrols under a published revision. Raises 422 with the path of each fault."""
+    row = db.session.execute(sa.select(StudyRevision).where(StudyRevision.sha256 == sha256)).scalar_one_or_none()
+    faults = []
+    if row is None:
+        faults.append(Fault("/study_sha256", "not_allowed", "no such revision is published"))
+    if time_zone not in available_timezones():
+        faults.append(Fault("/time_zone", "unknown_time_zone", "not a known time zone"))
+    if db.session.scalar(sa.select(Site.id).where(Site.code == code)):
+        faults.append(Fault("/code", "taken", "this code is in use"))
+    if row is None or faults:
+        raise invalid(*faults)
+    site = Site(
+        id=uuid4(),
+        code=code,
+        name_zh=name_zh,
+        name_en=name_en,
+        time_zone=time_zone,
+        phone_24h=phone_24h,
+        study_revision_id=row.id,
+        change_seq=0,
+        next_page_number=1000,
+        version=1,
+    )
+    db.session.add(site)
+    db.session.flush()
+    audit.record("site:added", "site", site.id, new={"code": code, "study_revision": row.id})
+    return site

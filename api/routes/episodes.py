@@ -255,8 +255,10 @@ def _whole(caller: Caller, episode: Episode) -> dict[str, Any]:
         sa.select(ContactAttempt).where(ContactAttempt.episode_id == episode.id).order_by(ContactAttempt.at)
     ).all()
     people = _names(
-        [episode.accepted_by, *(a.by_id for a in (*acknowledgements, *attempts))]
+        [episode.accepted_by]
+        + [a.by_id for a in acknowledgements]
         + [a.on_behalf_of_id for a in acknowledgements]
+        + [a.by_id for a in attempts]
     )
     shown = view(episode, subject.number, people.get(episode.accepted_by), day)
     chinese = caller.account.locale.startswith("zh")

@@ -1,13 +1,12 @@
 """The published revisions of the study, the sites that run it, and the installation itself."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.models.base import INSERT_ONLY, Base, Document, Keeps, key
+from backend.models.base import INSERT_ONLY, Base, Keeps, key
 
 
 class Installation(Base):
@@ -30,7 +29,7 @@ class StudyRevision(Base):
     study_key: Mapped[str] = mapped_column(index=True)
     revision: Mapped[str]
     sha256: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    content: Mapped[Any] = mapped_column(Document)
+    content: Mapped[str] = mapped_column(sa.Text)  # JSON in the file's own order
     published_at: Mapped[datetime]
     author_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("account.id"))
     approver_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("account.id"))

@@ -5,6 +5,7 @@ trigger names the fact that caused the question. The rules themselves never come
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,7 @@ from backend.models.clinical import Measurement, Medication
 from backend.models.safety import Episode
 from backend.models.subject import Subject
 from backend.safety.baselines import baseline
-from backend.safety.context import Context, Dose, EpisodeView, Report, Slot, Value
+from backend.safety.context import Baseline, Context, Dose, EpisodeView, Report, Slot, Value
 from schedules.occurrences import Anchor
 from schedules.protocol.definition import Study
 from schedules.windows import local_date
@@ -40,7 +41,7 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
     treated_at = _treated_at(anchors)
     zone = chronicle.zones_of(subject).at(at)
     history = timedelta(days=int(settings["history_days"]))
-    reports = _reports(study, subject.id, at - history, treated_at)
+    reports = _reports(study, subject.id, at - history, infused_at or treated_at)
     values = _values(subject.id, at - timedelta(days=int(settings["value_history_days"])))
     day = _day(subject, infused_at, at)
     return Context(
@@ -56,13 +57,29 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
         reports=tuple(report for report in reports if report.at >= at - history),
         values=values,
         doses=tuple(sorted((*_given(study, subject, infused_at), *_taken(study, reports)), key=_by_start)),
-        baseline=baseline(reports, values, treated_at or now, zone, settings, infused_at),
+        baseline=_baseline(reports, values, treated_at or now, zone, settings, infused_at),
         prior_organs=tuple(subject.prior_organs),
         slots=_slots(study, subject.id, now),
         admitted=subject.admitted,
         episode=_episode(subject.id),
         settings=settings,
     )
+
+
+def _baseline(
+    reports: tuple[Report, ...],
+    values: tuple[Value, ...],
+    treated_at: datetime,
+    zone: str,
+    settings: Any,
+    infused_at: datetime | None,
+) -> Baseline:
+    """The subject's own normal before treatment. Where the diary began too late for a temperature baseline
+    before lymphodepletion, afebrile readings up to infusion give it (clinical-safety §2.2)."""
+    before = baseline(reports, values, treated_at, zone, settings, infused_at)
+    if before.temperature or infused_at is None or infused_at <= treated_at:
+        return before
+    return replace(before, temperature=baseline(reports, values, infused_at, zone, settings, infused_at).temperature)
 
 
 def _treated_at(anchors: Any) -> datetime | None:

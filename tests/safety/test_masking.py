@@ -45,6 +45,11 @@ def test_a_dose_in_the_future_and_a_drug_of_another_class_do_not_mask() -> None:
     assert masked(context(dose("lorazepam", "sedative", ago(1)))) == ()
 
 
+def test_a_dose_taken_this_very_moment_masks() -> None:
+    (reason,) = masked(context(dose("paracetamol", "antipyretic", NOW)))
+    assert reason.hours == 0
+
+
 def test_a_course_is_counted_from_its_last_day_and_masks_while_it_goes_on() -> None:
     assert masked(context(dose("anakinra", "anakinra", ago(days=9), ago(days=3))))
     assert masked(context(dose("anakinra", "anakinra", ago(days=9), ago(days=3) - SECOND))) == ()
@@ -100,6 +105,14 @@ def test_the_patients_own_steroid_total_masks_acutely_only_above_the_usual() -> 
     assert masked_acutely(context(before, report(steroid_taken=Decimal(15)))) == ()
     assert masked_acutely(context(before, report(steroid_taken=Decimal(20))))
     assert masked_acutely(context(prednisone("20", standing=True), report(steroid_taken=Decimal(20)))) == ()
+    stopped = dose("prednisone", "steroid", ago(days=90), ago(25), standing=True, prednisolone_mg_per_day=Decimal(20))
+    assert masked_acutely(context(stopped, report(steroid_taken=Decimal(20))))  # no longer the usual dose
+    assert masked_acutely(context(replace(stopped, stop=ago(24)), report(steroid_taken=Decimal(20)))) == ()
+    other = dose("hydroxychloroquine", "antimalarial", ago(days=90), going_on=True, standing=True)
+    assert masked_acutely(
+        context(replace(other, prednisolone_mg_per_day=Decimal(20)), report(steroid_taken=Decimal(20)))
+    )
+    assert masked_acutely(context(report(ago(20), steroid_taken=Decimal(20)), report(steroid_taken=Decimal(20))))
     twice = replace(prednisone("20"), id=f"{report().id}/steroid_taken")
     assert masked_acutely(context(before, twice, report(steroid_taken=Decimal(15)))) == ()  # the answer, not its dose
     assert masked(context(report(ago(25), steroid_taken=Decimal(20)), at=NOW)) == ()

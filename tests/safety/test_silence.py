@@ -82,11 +82,13 @@ def test_s2_two_missed_in_a_row_in_w2() -> None:
         silent(LAST, slot(ago(12)), slot(ago(7), done=True), slot(ago(2))),  # not in a row
         silent(LAST, slot(ago(7)), slot(ago(2), announced=False)),
         silent(report(ago(4)), slot(ago(7)), slot(ago(2))),  # spoke in between
+        silent(report(ago(7)), slot(ago(7)), slot(ago(2))),
+        silent(report(NOW), slot(ago(7)), slot(ago(2))),
         silent(LAST, slot(ago(7)), slot(ago(2)), admitted=True),
         silent(LAST, slot(ago(7)), slot(ago(2)), window="W1"),
         silent(LAST, slot(ago(7)), slot(ago(2)), **W3),
     ],
-    ids=["open", "one", "not in a row", "unannounced", "spoke", "admitted", "W1", "W3"],
+    ids=["open", "one", "not in a row", "unannounced", "spoke", "spoke on time", "speaks now", "admitted", "W1", "W3"],
 )
 def test_s2_quiet_in_w2(given: Context) -> None:
     assert ask("S2", given) is None
@@ -337,6 +339,8 @@ def test_s5_after_contact_joins_quietly_unless_hotter() -> None:
     hotter = report(ago(6), temp_c=Decimal("38.5"), temp_site="armpit")
     loud = fires("S5", overdue(hotter, 2, earlier, episode=contacted))
     assert (loud.level, loud.pages) == ("EMERGENCY", True)
+    known = replace(contacted, contacted_at=ago(6))  # the heat was known when the patient was reached
+    assert fires("S5", overdue(hotter, 2, earlier, episode=known)).pages is False
 
 
 # --- S6 -------------------------------------------------------------------------------------------------------
@@ -412,6 +416,12 @@ def test_s7_the_same_values_four_times() -> None:
 )
 def test_s7_quiet_while_values_differ(given: Context) -> None:
     assert ask("S7", given) is None
+
+
+def test_s7_judges_a_report_by_those_before_it() -> None:
+    run = readings("36.5", "36.5", "36.5", "36.5", "37.0")
+    assert ask("S7", context(*run, trigger_id=run[3].id, at=run[3].at)) is not None
+    assert ask("S7", context(*run, trigger_id=run[2].id, at=run[2].at)) is None
 
 
 def test_s7_an_identical_run_has_one_key() -> None:

@@ -117,10 +117,11 @@ def test_l02_high_ferritin_with_one_further_sign(sign: Value, just_short: Value)
 
 
 def test_l02_a_count_that_was_grade_4_already_is_not_new() -> None:
-    assert (
-        level("L02", value("anc", "0.4", ago(days=9)), value("anc", "0.3", ago(days=1)), replace(HIGH, at=NOW)) is None
-    )
-    assert level("L02", value("anc", "0.6", ago(days=9)), value("anc", "0.3", ago(days=1)), replace(HIGH, at=NOW))
+    high = replace(HIGH, at=NOW)
+    assert level("L02", value("anc", "0.4", ago(days=9)), value("anc", "0.3", ago(days=1)), high) is None
+    assert level("L02", value("anc", "0.6", ago(days=9)), value("anc", "0.3", ago(days=1)), high) == "URGENT"
+    assert level("L02", value("anc", "0.3", ago(days=7)), high) == "URGENT"
+    assert level("L02", value("anc", "0.3", ago(days=7, minutes=1)), high) is None
 
 
 # --- L03 ------------------------------------------------------------------------------------------------------
