@@ -1,4 +1,4 @@
-"""L01–L08 (clinical-safety §3.4), and what all of L01–L17 keep: each fires at its limit, not short of it, not outside its condition."""
+"""L01–L08 (clinical-safety §3.4): each fires at its limit, not short of it, not outside its condition."""
 
 from dataclasses import replace
 from datetime import timedelta
