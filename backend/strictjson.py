@@ -39,6 +39,11 @@ def loads(text: str | bytes) -> Any:
     return parsed
 
 
+def stored(text: str) -> Any:
+    """Parse what `canonical` wrote: trusted, so only the decimals need care."""
+    return json.loads(text, parse_float=Decimal)
+
+
 def dumps(value: Any) -> str:
     """Write. Decimals leave as numbers with the digits given, instants as RFC 3339 with Z."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, default=_plain, ignore_nan=False)

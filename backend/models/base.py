@@ -63,7 +63,7 @@ class Document(sa.TypeDecorator[Any]):
         return None if value is None else strictjson.canonical(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else strictjson.loads(value)
+        return None if value is None else strictjson.stored(value)
 
 
 @dataclass(frozen=True, slots=True)

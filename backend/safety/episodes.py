@@ -72,11 +72,7 @@ def raise_signals(subject: Subject, context: Context, findings: Iterable[Finding
         _signal(subject, study, context, finding, key, evaluation, cause, known) for key, finding in fresh.items()
     )
     episode = _join(subject, study, context, signals)
-    pages = tuple(
-        signal
-        for finding, signal in zip(fresh.values(), signals, strict=True)
-        if finding.pages and signal.held_because is None
-    )
+    pages = tuple(signal for signal in signals if signal.held_because is None)
     paged = episode is not None and _page_if_worse(study, episode, pages, context.now)
     if episode is not None:
         _follow(episode, context, signals)
@@ -172,13 +168,17 @@ def _held_because(study: Study, context: Context, finding: Finding, cause: Cause
     """Why a finding goes to the worklist instead of the pager: measured long ago, or known and no worse.
 
     Clinical-safety §3.6: values typed by staff more than a day after they were measured do not page; a late
-    phone entry does for a day, its emergency answers for three. Red flags are never "known".
+    phone entry does for a day, its emergency answers for three; a culture or release test is never late, its
+    result takes days. Red flags are never "known".
     """
     age = context.now - context.at
     limits = study.settings["late_pages_h"]
     name = "staff" if cause.from_staff else "emergency" if finding.level == LEVELS[-1] else "phone"
-    if context.trigger != "silence" and age > timedelta(hours=int(limits[name])):
+    never_late = context.trigger == "silence" or finding.rule in study.settings["never_late"]
+    if not never_late and age > timedelta(hours=int(limits[name])):
         return "late"
+    if not finding.pages:
+        return "after_contact"
     worse = any(severity > known.get(item, -1) for item, severity in finding.drives.items())
     if finding.drives and not worse and not finding.red_flag:
         return "known"
@@ -261,7 +261,9 @@ def _follow(episode: Episode, context: Context, signals: tuple[Signal, ...]) -> 
     """Keep what the rules ask an open episode about: organs, the highest temperature, the repeat asked for."""
     told = [signal for signal in signals if signal.level != LEVELS[0] and signal.held_because is None]
     episode.organs = sorted({*episode.organs, *(signal.organ for signal in told)})
-    episode.level = max((episode.level, *(signal.level for signal in signals)), key=LEVELS.index)
+    # What only joined after contact must not raise the level: the next real emergency would not be "higher".
+    joined = [signal.level for signal in signals if signal.held_because != "after_contact"]
+    episode.level = max((episode.level, *joined), key=LEVELS.index)
     note_temperature(episode, context)
     if context.trigger == "silence":
         return

@@ -27,6 +27,7 @@ from schedules.protocol.definition import Study
 from schedules.windows import local_date
 
 RECENT_DRUGS = timedelta(days=14)
+LAST_FEW = 12  # of each code, however old
 ANTIPYRETIC = "antipyretic"
 STEROID = "steroid"
 
@@ -42,7 +43,7 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
     zone = chronicle.zones_of(subject).at(at)
     history = timedelta(days=int(settings["history_days"]))
     reports = _reports(study, subject.id, at - history, infused_at or treated_at)
-    values = _values(subject.id, at - timedelta(days=int(settings["value_history_days"])))
+    values = _values(subject.id, at - timedelta(days=int(settings["value_history_days"])), infused_at)
     day = _day(subject, infused_at, at)
     return Context(
         subject_id=str(subject.id),
@@ -128,20 +129,33 @@ def report_of(study: Study, entry: Entry, version: EntryVersion) -> Report:
     )
 
 
-def _values(subject_id: UUID, since: datetime) -> tuple[Value, ...]:
-    """Measurements since `since`, and of each code the last few before; corrected ones no longer hold."""
-    place = sa.func.row_number().over(
-        partition_by=Measurement.code, order_by=(Measurement.collected_at.desc(), Measurement.recorded_at.desc())
-    )
+def _values(subject_id: UUID, since: datetime, infused_at: datetime | None) -> tuple[Value, ...]:
+    """Measurements since `since`, of each code the last few before, and the last at infusion: a rule may compare
+    with it to the end of follow-up. Corrected ones no longer hold."""
+    latest_first = (Measurement.collected_at.desc(), Measurement.recorded_at.desc())
+    before_infusion = sa.case((Measurement.collected_at <= infused_at, 0), else_=1) if infused_at else sa.literal(1)
     ranked = (
-        sa.select(Measurement.id, place.label("place"))
+        sa.select(
+            Measurement.id,
+            sa.func.row_number().over(partition_by=Measurement.code, order_by=latest_first).label("place"),
+            before_infusion.label("after"),
+            sa.func.row_number()
+            .over(partition_by=(Measurement.code, before_infusion), order_by=latest_first)
+            .label("place_at_infusion"),
+        )
         .where(Measurement.subject_id == subject_id, Measurement.id.not_in(_corrected_measurements(subject_id)))
         .subquery()
     )
     rows = db.session.scalars(
         sa.select(Measurement)
         .join(ranked, ranked.c.id == Measurement.id)
-        .where(sa.or_(Measurement.collected_at >= since, ranked.c.place <= 12))
+        .where(
+            sa.or_(
+                Measurement.collected_at >= since,
+                ranked.c.place <= LAST_FEW,
+                sa.and_(ranked.c.after == 0, ranked.c.place_at_infusion == 1),
+            )
+        )
         .order_by(Measurement.collected_at, Measurement.recorded_at, Measurement.id)
     )
     return tuple(value_of(row) for row in rows)
@@ -213,7 +227,7 @@ def _given(study: Study, subject: Subject, infused_at: datetime | None) -> Itera
             stop=row.stopped_at,
             mg=row.dose_mg,
             prednisolone_mg_per_day=per_day,
-            standing=infused_at is not None and row.started_at < infused_at,
+            standing=infused_at is not None and row.started_at < infused_at and row.stopped_at is None,
         )
 
 
