@@ -256,7 +256,7 @@ def test_values_no_database_or_reader_agrees_on_are_refused(value: str, code: st
 
 @pytest.mark.parametrize("key", ["1", "~", "[a]", "yes : &k ", "true"])
 def test_keys_that_are_not_words_are_refused(key: str) -> None:
-    text = MINI_TEXT.replace("settings: {", f"settings: {{? {key} : 1, ")
+    text = MINI_TEXT.replace("masking: {", f"masking: {{? {key} : 1, ")
     assert faults_of(text)
 
 
