@@ -117,12 +117,12 @@ def test_sle_emergency_ladder(sle: Study) -> None:
 
 
 def test_words_times_and_decimals_are_kept_as_written() -> None:
-    text = MINI_TEXT.replace("settings: {", "settings: {answer: no, at: 12:30, on: 2026-01-01, exact: 38.50, ")
-    found = load_study(text).settings
+    text = MINI_TEXT.replace("masking: {", "masking: {answer: no, at: 12:30, on: 2026-01-01, exact: 38.50, count: 20, ")
+    found = load_study(text).settings["masking"]
     assert (found["answer"], found["at"], found["on"]) == ("no", "12:30", "2026-01-01")
     assert isinstance(found["exact"], Decimal)
     assert str(found["exact"]) == "38.50"
-    assert type(found["sitting_minutes"]) is int
+    assert type(found["count"]) is int
 
 
 def test_study_is_found_by_path_by_name_and_by_text(mini: Study) -> None:
