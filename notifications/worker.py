@@ -18,7 +18,7 @@ from backend import audit, clock, outbox
 from backend.db import db, transaction
 from backend.models.study import WorkerHeartbeat
 from backend.safety import watch
-from notifications import delivery, ladder, reminders, sweeping
+from notifications import delivery, gaps, ladder, reminders, sweeping
 from notifications.gateways.base import Gateway
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Worker:
             *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
             self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
             self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
-            self._loop("planner", lambda _: _none(reminders.plan(clock.now()))),
+            self._loop("planner", lambda _: _plan(clock.now())),
             self._loop("sweeper", lambda _: _none(sweeping.sweep(gateway, clock.now()))),
             self._loop("heartbeat", self._beat),
         ]
@@ -128,7 +128,7 @@ def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
         stack.enter_context(app.app_context())
         watch.sweep(now)
         _exhaust(lambda: ladder.run_due(now))
-        reminders.plan(now)
+        _plan(now)
         sweeping.sweep(gateway, now)
         send_all(gateway, outbox.PAGE)
         for _ in range(_MOST_TURNS):  # a page that was lost has hurried its ladder
@@ -149,6 +149,12 @@ def _exhaust(turn: Callable[[], int]) -> None:
     for _ in range(_MOST_TURNS):
         if not turn():
             return
+
+
+def _plan(now: datetime) -> float | None:
+    reminders.plan(now)
+    gaps.tell(now)
+    return None
 
 
 def _none(_: object) -> None:

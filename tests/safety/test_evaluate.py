@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from builders import (
+from tests.safety.builders import (
     AT,
     RULES,
     SETTINGS,

@@ -1,7 +1,7 @@
 """R04–R07 and R18 at, below and outside their limits (clinical-safety §2.3, §3.3)."""
 
 import pytest
-from builders import ago, asked, baseline, context, fired, median, only, report, temperature, value
+from tests.safety.builders import ago, asked, baseline, context, fired, median, only, report, temperature, value
 
 OWN = baseline(
     vitals={"sbp": median(120), "hr": median(70), "spo2": median(97)},

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from builders import (
+from tests.safety.builders import (
     AT,
     SETTINGS,
     ago,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from builders import (
+from tests.safety.builders import (
     AT,
     ago,
     asked,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from builders import FULL_NEURO, ago, asked, baseline, context, dose, only, report
+from tests.safety.builders import FULL_NEURO, ago, asked, baseline, context, dose, only, report
 
 
 def check(score, **rest):

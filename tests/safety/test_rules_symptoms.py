@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from builders import AT, ago, asked, baseline, context, fired, only, report, temperature, value
+from tests.safety.builders import AT, ago, asked, baseline, context, fired, only, report, temperature, value
 
 EVERY_WINDOW = pytest.mark.parametrize("window", ["W0", "W1", "W2", "W3", "W4", "W5"])
 KNOWN_PAIN = baseline(symptoms={"chest_pain": 1, "breath": 1})

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from builders import ago, asked, baseline, context, dose, fired, median, only, report, temperature, value
+from tests.safety.builders import ago, asked, baseline, context, dose, fired, median, only, report, temperature, value
 
 OWN = baseline(
     vitals={"sbp": median(120), "hr": median(70)},
