@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from backend import accounts, agenda, clock, crypto, demo, installation, sessions, strictjson, studies
+from backend import accounts, agenda, clock, crypto, demo, installation, sessions, staffing, strictjson, studies
 from backend import audit as trail
 from backend.db import db, transaction
 from backend.errors import Problem
@@ -134,8 +134,7 @@ def staff_add(
     username: str, name: str, role: str, sites: tuple[str, ...], phone: str | None, locale: str, password: str
 ) -> None:
     """Add a member of staff; prints the secret for the one-time codes once."""
-    if len(password) < 12:
-        raise click.ClickException("the password must have at least 12 characters")
+    _long_enough(password)
     hashed = crypto.hash_password(password)
     try:
         with trail.acting(trail.Actor(None, "operator", "command")), transaction():
@@ -155,6 +154,40 @@ def staff_add(
     except Problem as problem:
         raise click.ClickException(_told(problem)) from problem
     click.echo(f"{known_as}: {pyotp.TOTP(secret).provisioning_uri(name=known_as, issuer_name='Daymark')}")
+
+
+@staff.command("reset")
+@click.argument("username")
+@click.password_option()
+def staff_reset(username: str, password: str) -> None:
+    """Give new secrets to somebody who lost theirs; ends every session and device of the account."""
+    _long_enough(password)
+    hashed = crypto.hash_password(password)
+    try:
+        with trail.acting(trail.Actor(None, "operator", "command")), transaction():
+            account, secret = staffing.reset(username, hashed)
+            known_as = account.username or username
+    except Problem as problem:
+        raise click.ClickException(_told(problem)) from problem
+    click.echo(f"{known_as}: {pyotp.TOTP(secret).provisioning_uri(name=known_as, issuer_name='Daymark')}")
+
+
+@staff.command("end")
+@click.argument("username")
+@click.option("--reason", required=True)
+def staff_end(username: str, reason: str) -> None:
+    """End the account of somebody who has left: no sign-in, no page."""
+    try:
+        with trail.acting(trail.Actor(None, "operator", "command")), transaction():
+            staffing.end(username, reason)
+    except Problem as problem:
+        raise click.ClickException(_told(problem)) from problem
+    click.echo(f"{username} is ended")
+
+
+def _long_enough(password: str) -> None:
+    if len(password) < 12:
+        raise click.ClickException("the password must have at least 12 characters")
 
 
 def _told(problem: Problem) -> str:
