@@ -8,8 +8,10 @@ house.turn(minutes=5); house.work()             time goes on, the worker makes o
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -274,8 +276,14 @@ def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterato
         db.engine.dispose()
 
 
+@cache
+def _content(text: str) -> dict[str, Any]:
+    """A study file read once per run: reading takes longer than everything else a house needs."""
+    return load.load_content(text)
+
+
 def _sites(study: Path) -> tuple[Site, Site]:
-    content = load.load_content(study.read_text(encoding="utf-8"))
+    content = deepcopy(_content(study.read_text(encoding="utf-8")))
     revision = studies.publish(content, author_id=None, approver_id=None)
     sites = tuple(
         Site(
