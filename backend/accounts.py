@@ -248,6 +248,20 @@ def carers_of(subject: Subject) -> list[Carer]:
     ]
 
 
+def show_reports(subject: Subject, link: SubjectLink, sees: bool) -> None:
+    """Whether a carer sees the patient's reports beside their own. The patient's decision."""
+    old, link.sees_reports = link.sees_reports, sees
+    db.session.flush()
+    audit.record(
+        "reporter:shown",
+        "account",
+        link.account_id,
+        subject_id=subject.id,
+        old={"sees_reports": old},
+        new={"sees_reports": sees},
+    )
+
+
 def _devices_in_use(account_ids: list[UUID]) -> dict[UUID, int]:
     rows = db.session.execute(
         sa.select(Device.account_id, sa.func.count())

@@ -239,13 +239,14 @@ def _version(
         sent_at=content.get("sent_at"),
         received_at=now,
         effective_at=effective_time(content["measured_at"], skew, now),
-        skew_s=int(skew.total_seconds()),
+        skew_s=max(-MAX_SKEW_S, min(MAX_SKEW_S, int(skew.total_seconds()))),
         reason=reason,
         digest=digest,
     )
 
 
 NOISE = timedelta(minutes=2)  # what a slow network may add; less than that is no skew
+MAX_SKEW_S = 2**31 - 1  # what the column holds, 68 years: a clock further off is as wrong as one can be
 
 
 def clock_skew(sent_at: datetime | None, now: datetime) -> timedelta:

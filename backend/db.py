@@ -82,9 +82,11 @@ def _gate_of(engine: Engine) -> WriteGate | None:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Options for the engine of this URL."""
+    quiet = {"hide_parameters": True}  # an error names the statement, never what a person said
     if make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": 15}}
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "connect_args": {"connect_timeout": 10}}
+        return {**quiet, "connect_args": {"timeout": 15}}
+    pool = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+    return {**quiet, **pool, "connect_args": {"connect_timeout": 10}}
 
 
 @event.listens_for(Engine, "connect")

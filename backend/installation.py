@@ -3,19 +3,22 @@
 The composition root (`api.app.create_app`) puts it there; every floor above the ground may ask.
 """
 
+import os
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask import Flask, current_app
+from sqlalchemy.engine import make_url
 
 from backend import clock
 from backend.config import BadSetting, Settings
 from backend.crypto import Vault
-from backend.db import db
+from backend.db import db, transaction
 from backend.models.study import Installation
 
 _KEY = "daymark"
+_OTHER_MODE = "this database was made in {made} mode and cannot be opened in {mode} mode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,32 @@ def server_epoch() -> UUID:
 
 
 def settle(mode: str) -> None:
-    """Give a fresh database its one installation row; refuse a live start on a demo's database."""
-    row = db.session.execute(sa.select(Installation)).scalar_one_or_none()
-    if row is None:
+    """Give a fresh database its one installation row; every migration does. Refuse one made in the other mode."""
+    made = mode_of_database()
+    if made is None:
         db.session.add(Installation(id=1, mode=mode, server_epoch=uuid4(), created_at=clock.now()))
         db.session.flush()
-    elif row.mode != mode:
-        raise BadSetting(f"this database was made in {row.mode} mode and cannot be opened in {mode} mode")
+    elif made != mode:
+        raise BadSetting(_OTHER_MODE.format(made=made, mode=mode))
+
+
+def mode_of_database() -> str | None:
+    """In which mode the database was made; None for a new one."""
+    return db.session.execute(sa.select(Installation.mode)).scalar_one_or_none()
+
+
+def refuse_other_mode() -> None:
+    """At start: a live process ends at a demo's database, and a demo's at a live one. No schema, no refusal."""
+    house = _house().settings
+    url = make_url(house.database_url)
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
+        return  # to ask it would be to make it
+    try:
+        with transaction(writes=False):
+            made = mode_of_database()
+    except sa.exc.DBAPIError:
+        return  # /readyz says what is missing
+    finally:
+        db.engine.dispose()  # a server that forks must not share a connection
+    if made not in (None, house.mode):
+        raise BadSetting(_OTHER_MODE.format(made=made, mode=house.mode))

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from backend import audit, clock, policy
 from backend.db import db
-from backend.errors import invalid
+from backend.errors import Problem, invalid
 from backend.models.people import Account, AccountSite, OnCallShift
 from backend.models.study import Site
 from schedules.faults import Fault
 
 DUTIES = ("on_call", "backup")
+EARLIEST_CONFIRMATION = timedelta(hours=1)
 AHEAD = timedelta(hours=24)  # how far a gap is told before it opens
 
 
@@ -87,6 +88,21 @@ def replace(site: Site, shifts: list[Mapping[str, Any]], by: UUID) -> None:
     db.session.flush()
     new = [_spoken(row) for row in shifts_of(site.id, now)]
     audit.record("rota:changed", "site", site.id, old=old, new=new)
+
+
+def confirm(shift_id: UUID, by: UUID) -> OnCallShift:
+    """The holder says "I have it", from an hour before the shift begins until it ends. Twice is once."""
+    shift = db.session.get(OnCallShift, shift_id, with_for_update=True, populate_existing=True)
+    if shift is None or shift.account_id != by:
+        raise Problem("not_found")
+    now = clock.now()
+    if not shift.starts_at - EARLIEST_CONFIRMATION <= now < shift.ends_at:
+        raise Problem("conflict", "a shift is confirmed from an hour before it begins until it ends")
+    if shift.confirmed_at is None:
+        shift.confirmed_at = now
+        db.session.flush()
+        audit.record("shift:confirmed", "on_call_shift", shift.id)
+    return shift
 
 
 def _spoken(row: OnCallShift) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from alembic import context
 from flask import current_app
 
-from backend import guards
+from backend import guards, installation
+from backend.db import transaction
 from backend.models.all import Base
 from backend.models.base import Digits, Document, UTCDateTime
 
@@ -33,9 +34,13 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
         # A batch migration on SQLite copies a table and drops its triggers: every run puts all of them back.
-        if sa.inspect(connection).has_table("audit_event"):
+        whole = sa.inspect(connection).has_table("audit_event")
+        if whole:
             guards.install(connection)
         connection.commit()
+    if whole:
+        with transaction():
+            installation.settle(installation.settings().mode)
 
 
 run()

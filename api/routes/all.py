@@ -2,12 +2,14 @@
 
 from flask_smorest import Api
 
+from api import batches
 from api.doors import Room
 from api.routes import (
     activation,
     audit,
     auth,
     calendar,
+    carers,
     clinical,
     entries,
     episodes,
@@ -22,6 +24,7 @@ from api.routes import (
 ROOMS: tuple[Room, ...] = (
     auth.room,
     me.room,
+    carers.room,
     today.room,
     entries.room,
     subjects.room,
@@ -40,3 +43,4 @@ def register(api: Api) -> None:
     """Open every door."""
     for room in ROOMS:
         api.register_blueprint(room)
+    batches.publish(api)

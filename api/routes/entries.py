@@ -16,6 +16,7 @@ from backend.capture import Taken
 from backend.db import db, lock_subject
 from backend.errors import Problem, fault
 from backend.models.capture import Entry, EntryVersion
+from backend.models.people import SubjectLink
 from backend.models.safety import Signal
 from backend.models.study import Site
 from backend.models.subject import Subject
@@ -187,7 +188,14 @@ def report(caller: Caller, entry_id: UUID, body: dict[str, Any]) -> Any:
 @room.door("GET", "/me/entries", "entry:read_own", query=EntryQuery, answer=listed(EntryAnswer, "EntryList"))
 def own_entries(caller: Caller, query: dict[str, Any]) -> Any:
     """The caller's reports, newest first, with how far each has got."""
-    return _entries(own_subject(caller, query.get("subject_id")), query)
+    subject_id = own_subject(caller, query.get("subject_id"))
+    return _entries(subject_id, query, _only_by(caller, subject_id))
+
+
+def _only_by(caller: Caller, subject_id: UUID) -> UUID | None:
+    """The caller, where they may see nothing but their own reports: a carer to whom the patient shows no more."""
+    link = db.session.get_one(SubjectLink, (caller.id, subject_id))
+    return None if link.sees_reports else caller.id
 
 
 @room.door("GET", "/me/entries/<uuid:entry_id>", "entry:read_own", answer=EntryAnswer)
@@ -195,6 +203,9 @@ def own_entry(caller: Caller, entry_id: UUID) -> Any:
     """One report and how far it has got: stored, told, seen by whom."""
     entry = db.session.get(Entry, entry_id)
     if entry is None or entry.subject_id not in policy.subjects_of(caller.id):
+        raise Problem("not_found")
+    only_by = _only_by(caller, entry.subject_id)
+    if only_by is not None and capture.stored(entry.subject_id, entry_id)[1].author_id != only_by:
         raise Problem("not_found")
     return _one(entry.subject_id, entry_id)
 
@@ -272,12 +283,14 @@ def _one(subject_id: UUID, entry_id: UUID) -> dict[str, Any]:
     return view(entry, version, progress_of([entry.id])[entry.id])
 
 
-def _entries(subject_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
+def _entries(subject_id: UUID, query: dict[str, Any], only_by: UUID | None = None) -> dict[str, Any]:
     wanted = (
         sa.select(Entry, EntryVersion)
         .join(EntryVersion, sa.and_(EntryVersion.entry_id == Entry.id, EntryVersion.revision == Entry.revision))
         .where(Entry.subject_id == subject_id)
     )
+    if only_by is not None:
+        wanted = wanted.where(EntryVersion.author_id == only_by)
     listed_page = page(wanted, (Entry.effective_at, Entry.id), query, lambda row: {"pair": row[:2]}, descending=True)
     pairs = [item["pair"] for item in listed_page["items"]]
     progress = progress_of([entry.id for entry, _ in pairs])

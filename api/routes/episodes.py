@@ -145,6 +145,7 @@ class EpisodeQuery(Page):
     state = Word(*STATES)
     level = Word(*LEVELS)
     subject_id = Id()
+    page_number = QueryWhole(metadata={"description": "the number in the text of a page"})
     since_seq = QueryWhole(most=2**31 - 1)
 
 
@@ -205,6 +206,8 @@ def find(caller: Caller, query: dict[str, Any]) -> Any:
         wanted = wanted.where(Episode.level == query["level"])
     if "subject_id" in query:
         wanted = wanted.where(Episode.subject_id == query["subject_id"])
+    if "page_number" in query:
+        wanted = wanted.where(Episode.page_number == query["page_number"])
     if "since_seq" in query:
         wanted = wanted.where(Episode.change_seq > query["since_seq"])
     zones = {site.id: site.time_zone for site in sites}

@@ -1,6 +1,7 @@
 """The rota: who is on call, with the gaps of the next 24 hours."""
 
 from typing import Any
+from uuid import UUID
 
 import marshmallow as ma
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ class ShiftBody(Body):
 
 class ShiftAnswer(ShiftBody):
     name = ma.fields.String(required=True)
+    confirmed_at = Instant(required=True, allow_none=True)
 
 
 class GapAnswer(Body):
@@ -69,12 +71,19 @@ def write_rota(caller: Caller, body: dict[str, Any]) -> Any:
     return _view(site), 200, etag(site.version)
 
 
+@room.door("PUT", "/shifts/<uuid:shift_id>/confirmation", "shift:confirm", answer=RotaAnswer)
+def confirm_shift(caller: Caller, shift_id: UUID) -> Any:
+    """Say "I have the pager", as the one whose shift it is."""
+    shift = rota.confirm(shift_id, caller.id)
+    return _view(db.session.get_one(Site, shift.site_id))
+
+
 def _view(site: Site) -> dict[str, Any]:
     now = clock.now()
     shifts = rota.shifts_of(site.id, now)
     carriers = sa.select(Account.id, Account.name).where(Account.id.in_([shift.account_id for shift in shifts]))
     names = {row.id: row.name for row in db.session.execute(carriers)}
-    fields = ("id", "duty", "account_id", "starts_at", "ends_at")
+    fields = ("id", "duty", "account_id", "starts_at", "ends_at", "confirmed_at")
     return {
         "site_id": site.id,
         "shifts": [

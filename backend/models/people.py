@@ -49,6 +49,7 @@ class SubjectLink(Base):
     relation: Mapped[str]  # patient, carer
     since: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    sees_reports: Mapped[bool] = mapped_column(default=True)  # a carer: the patient's reports, or only their own
 
 
 class ActivationCode(Base):

@@ -130,7 +130,10 @@ def _next_overdue(episode: Episode) -> datetime | None:
 def attempt_contact(
     subject_id: UUID, episode: Episode | None, content: Mapping[str, Any], by: Account
 ) -> tuple[ContactAttempt, bool]:
-    """Note that somebody tried to reach the patient. (the row, whether it is new)."""
+    """Note that somebody tried to reach the patient. (the row, whether it is new).
+
+    Having spoken with them is contact; it does not accept a page: whoever called may not be on duty.
+    """
     stored = db.session.get(ContactAttempt, content["id"])
     if stored is not None:
         if stored.subject_id != subject_id:
@@ -156,6 +159,10 @@ def attempt_contact(
         new={"outcome": row.outcome, "spoke_with": row.spoke_with},
     )
     if episode is not None and episode.closed_at is None:
+        if row.outcome == "spoke_with" and episode.contacted_at is None:
+            episode.contacted_at = row.at
+            episode.repeat_asked_at = episode.repeat_due_at = None
+            episode.overdue_at = _next_overdue(episode)
         touch(episode)
     return row, True
 

@@ -472,6 +472,7 @@ def upgrade():
     sa.Column('relation', sa.String(length=200), nullable=False),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('sees_reports', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_subject_link_account_id_account')),
     sa.ForeignKeyConstraint(['subject_id'], ['subject.id'], name=op.f('fk_subject_link_subject_id_subject')),
     sa.PrimaryKeyConstraint('account_id', 'subject_id', name=op.f('pk_subject_link'))
