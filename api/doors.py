@@ -21,17 +21,27 @@ from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 
 from api import problems, tokens
+from api.batches import Batch, as_sent
 from api.fields import Body, Query, QueryWhole, Text
 from backend import audit, clock, policy, strictjson
-from backend.db import db, transaction
+from backend.db import db, lock_subject, transaction
 from backend.errors import CODES, Problem
 from backend.installation import vault
+from backend.models.calendar import Occurrence
+from backend.models.capture import Entry
 from backend.models.people import Account, Device, TokenFamily
 from backend.models.record import KeptAnswer
+from backend.models.safety import Episode
 from backend.models.subject import Subject
-from schedules.faults import Fault
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
+# Ids in addresses: the table each names, and where it stands which subject the row is about.
+_LEADS_TO: dict[str, tuple[Any, Any]] = {
+    "subject_id": (Subject, Subject.id),
+    "episode_id": (Episode, Episode.subject_id),
+    "entry_id": (Entry, Entry.subject_id),
+    "visit_id": (Occurrence, Occurrence.subject_id),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,46 +93,6 @@ class Page(Query):
 
     cursor = Text(most=200)
     limit = QueryWhole(least=1, most=MAX_LIMIT, load_default=DEFAULT_LIMIT)
-
-
-class Batch(Body):
-    """One thing or a list: an object, an array, or `{items: […]}`; faults are named by the path as sent.
-
-    A subclass declares `items`. `paths`, added on load, is a block in which a use-case's faults
-    (`/0/value`) are turned into the caller's (`/value`, `/0/value` or `/items/0/value`).
-    """
-
-    @ma.pre_load
-    def as_items(self, data: Any, **_: Any) -> Any:
-        if isinstance(data, list):
-            return {"items": data}
-        return data if isinstance(data, dict) and "items" in data else {"items": [data]}
-
-    @ma.post_load
-    def add_paths(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {**data, "paths": _as_sent()}
-
-
-@contextmanager
-def _as_sent() -> Iterator[None]:
-    try:
-        yield
-    except Problem as problem:
-        items = [Fault(f"/items{fault.path}", fault.code, fault.message) for fault in problem.faults]
-        problem.faults = tuple(as_sent(items))
-        raise
-
-
-def as_sent(faults: Iterable[Fault]) -> Iterator[Fault]:
-    """Paths below `/items` as they lie in the body that was sent."""
-    sent = strictjson.loads(request.get_data(cache=True))
-    for one in faults:
-        path = one.path
-        if isinstance(sent, list):
-            path = path.removeprefix("/items")
-        elif isinstance(sent, dict) and "items" not in sent:
-            path = path.removeprefix("/items/0")
-        yield Fault(path, one.code, one.message)
 
 
 def listed(item: type[ma.Schema], name: str) -> type[ma.Schema]:
@@ -215,13 +185,14 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
                 with _visiting(), nullcontext() if own_transactions else transaction(writes=writes):
                     return view(**path)
             claims = _claims_of(device)
-            with nullcontext() if own_transactions else transaction(writes=writes):
+            with _refusals_on_record(path), nullcontext() if own_transactions else transaction(writes=writes):
                 caller = _caller_in_transaction(claims, own_transactions)
+                g.actor = audit.Actor(caller.id, caller.role, g.request_id)
                 if not caller.may(action):
                     raise Problem("forbidden")
                 if confirmed and not caller.confirmed:
                     raise Problem("confirmation_required")
-                with _acting(caller):
+                with audit.acting(g.actor):
                     return _repeatable(caller, writes and not own_transactions, lambda: view(caller, **path))
 
         return guarded
@@ -258,7 +229,10 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         extra: dict[str, Any] = {"parameters": headers} if headers else {}
         if action is None:
             extra["security"] = []
-        return self.doc(**extra)(view) if extra else view
+        else:
+            extra["x-action"] = action
+        documented: Callable[..., Any] = self.doc(**extra)(view)
+        return documented
 
 
 def _claims_of(device: bool) -> tokens.Claims | str:
@@ -305,8 +279,27 @@ def _by_device(credential: str) -> Caller:
     return Caller(account, None, device.id, "device", False)
 
 
-def _acting(caller: Caller) -> AbstractContextManager[None]:
-    return audit.acting(audit.Actor(caller.id, caller.role, g.request_id))
+@contextmanager
+def _refusals_on_record(path: dict[str, Any]) -> Iterator[None]:
+    """Who tried what they may not do is kept, in a short transaction of its own after the refused one is undone."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code == "forbidden":
+            door = {"door": f"{request.method} {request.url_rule}"}
+            with transaction(), audit.acting(g.actor):
+                subject_id = _subject_at(path)
+                audit.record("access:refused", "door", request.endpoint or "", subject_id=subject_id, new=door)
+        raise
+
+
+def _subject_at(path: dict[str, Any]) -> UUID | None:
+    """Whom the ids in an address lead to, locked as for every write about a subject; None for nobody."""
+    for name, (table, subject_id) in _LEADS_TO.items():
+        if name in path:
+            found = db.session.scalar(sa.select(subject_id).where(table.id == path[name]))
+            return lock_subject(found).id if found is not None else None
+    return None
 
 
 def _visiting() -> AbstractContextManager[None]:

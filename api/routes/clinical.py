@@ -7,7 +7,8 @@ import marshmallow as ma
 import sqlalchemy as sa
 from marshmallow import validate
 
-from api.doors import Batch, Caller, Page, Room, listed
+from api.batches import Batch
+from api.doors import Caller, Page, Room, listed
 from api.fields import Body, Flag, Id, Instant, Key, Number, Text, Word
 from api.paging import page, shown
 from backend import laboratory, medications
