@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from marshmallow import validate
 
 from api.doors import Caller, Page, Room, etag, listed, must_match
-from api.fields import Body, Day, Flag, Id, Instant, Key, Locale, Text, Whole, Word, Zone
+from api.fields import Body, Day, Flag, Id, Instant, Key, Locale, Shaped, Text, Whole, Word, Zone
 from api.paging import page, shown
 from backend import accounts, audit, chronicle, enrolment, policy
 from backend.chronicle import Fact
@@ -36,7 +36,7 @@ class ConsentBody(Body):
 class NewSubject(Body):
     id = Id(required=True)
     site_id = Id(required=True)
-    number = ma.fields.String(required=True, validate=validate.Regexp(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z"))
+    number = Shaped("[A-Za-z0-9][A-Za-z0-9_-]{0,39}", required=True)
     dose_level = Key(required=True)
     locale = Locale(required=True)
     time_zone = Zone(required=True)
