@@ -53,7 +53,8 @@ def _decode(cursor: str, keys: Sequence[Any]) -> list[Any]:
 def _typed(value: Any, kind: type) -> Any:
     if kind is datetime and isinstance(value, str):
         instant = datetime.fromisoformat(value)
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)  # at the very ends of the calendar there is none: OverflowError
     if kind is UUID and isinstance(value, str):
         return UUID(value)
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):
