@@ -1,10 +1,11 @@
 """Errors leave in one shape: `application/problem+json` with a stable code and the path of each fault."""
 
-import logging
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import structlog
 from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -13,7 +14,7 @@ from backend import strictjson
 from backend.errors import CODES, Problem
 from schedules.faults import Fault, pointer
 
-log = logging.getLogger("daymark")
+log = structlog.get_logger("daymark")
 
 # Marshmallow's sentences, by what they begin with: our code and the sentence in Chinese.
 _SENTENCES: tuple[tuple[str, str, str], ...] = (
@@ -134,8 +135,18 @@ def from_http(error: HTTPException) -> Response:
 
 
 def from_crash(error: Exception) -> Response:
-    """Anything unforeseen: logged with its traceback and request id, answered without a detail."""
-    log.exception("unforeseen error", extra={"request_id": getattr(g, "request_id", None)})
+    """Anything unforeseen: logged by kind, place and request id, answered without a detail.
+
+    What the error says is not logged: libraries put into it what they choked on, a number or an answer.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "crash",
+        error=type(error).__name__,
+        cause=type(error.__cause__).__name__ if error.__cause__ else None,
+        at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        request_id=getattr(g, "request_id", None),
+    )
     if isinstance(error, OperationalError):
         return answer(Problem("unavailable", headers={"Retry-After": "2"}))
     return answer(Problem("internal"))
