@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask, Response, abort, send_from_directory
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from backend import clock, guards, strictjson
+from backend import clock, guards, installation, strictjson
 from backend.db import db, transaction
 from backend.models.outbox import Message
 from backend.models.safety import Episode
@@ -50,17 +50,20 @@ def healthz() -> Response:
 
 
 def readyz() -> Response:
-    """The database answers, its schema is the code's, and its guards stand."""
+    """The database answers, its schema is the code's, its guards stand, and it is of our mode."""
     try:
         with transaction(writes=False):
             version = db.session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
             unguarded = guards.missing(db.session.connection())
+            made = installation.mode_of_database()
     except sa.exc.SQLAlchemyError:
         return _json({"status": "no database or no schema"}, 503)
     if version != newest_migration():
         return _json({"status": "schema is not current", "schema": version}, 503)
     if unguarded:
         return _json({"status": "guards are missing", "guards": list(unguarded)}, 503)
+    if made != installation.settings().mode:
+        return _json({"status": "made in another mode", "mode": made}, 503)
     return _json({"status": "ok", "schema": version})
 
 
