@@ -141,13 +141,17 @@ class AttendanceBody(Body):
     reason = Text(most=1000, allow_none=True)
 
 
-@room.door("PUT", "/visits/<uuid:visit_id>/appointment", "visit:plan", body=AppointmentBody, answer=Item)
+@room.door(
+    "PUT", "/visits/<uuid:visit_id>/appointment", "visit:plan", body=AppointmentBody, answer=Item, refuses=(412, 428)
+)
 def appoint(caller: Caller, visit_id: UUID, body: dict[str, Any]) -> Any:
     """Agree on a visit's time or move it; `If-Match` once there is an appointment."""
     return _planned(caller, visit_id, Appointment, lambda: visits.appoint(visit_id, body, caller.id))
 
 
-@room.door("PUT", "/visits/<uuid:visit_id>/attendance", "visit:plan", body=AttendanceBody, answer=Item)
+@room.door(
+    "PUT", "/visits/<uuid:visit_id>/attendance", "visit:plan", body=AttendanceBody, answer=Item, refuses=(412, 428)
+)
 def attend(caller: Caller, visit_id: UUID, body: dict[str, Any]) -> Any:
     """Record that the subject came, or did not; `If-Match` once something is recorded."""
     return _planned(caller, visit_id, Attendance, lambda: visits.attend(visit_id, body, caller.id))
