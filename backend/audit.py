@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from backend import clock, strictjson
 from backend.db import db
@@ -62,12 +63,7 @@ def record(
 ) -> AuditEvent:
     """Append one act to the subject's chain, or to the system's. `verb` is `subject:action`."""
     chain = str(subject_id) if subject_id else SYSTEM
-    head = db.session.execute(
-        sa.select(AuditHead).where(AuditHead.chain == chain).with_for_update()
-    ).scalar_one_or_none()
-    if head is None:
-        head = AuditHead(chain=chain, seq=0, hash=_GENESIS)
-        db.session.add(head)
+    head = _locked_head(chain)
     who = actor()
     row = AuditEvent(
         chain=chain,
@@ -90,6 +86,23 @@ def record(
     db.session.add(row)
     db.session.flush()
     return row
+
+
+def _locked_head(chain: str) -> AuditHead:
+    """The chain's head, locked. Of two writers that begin a chain at once, one makes it and both use it."""
+    wanted = (
+        sa.select(AuditHead)
+        .where(AuditHead.chain == chain)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    head = db.session.execute(wanted).scalar_one_or_none()
+    if head is None:
+        dialect = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
+        first = dialect.insert(AuditHead).values(chain=chain, seq=0, hash=_GENESIS)
+        db.session.execute(first.on_conflict_do_nothing(index_elements=["chain"]))
+        head = db.session.execute(wanted).scalar_one()
+    return head
 
 
 def _link(row: AuditEvent) -> str:
