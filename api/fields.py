@@ -96,7 +96,7 @@ class QueryWhole(ma.fields.Integer):
         super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not isinstance(value, str) or not value.isascii() or not value.lstrip("-").isdigit() or len(value) > 12:
+        if not isinstance(value, str) or re.fullmatch("-?[0-9]{1,11}", value) is None:
             raise self.make_error("invalid")
         return int(value)
 
