@@ -214,7 +214,7 @@ class Measure:
     unit: str
     min: Decimal
     max: Decimal
-    kind: str  # vital or laboratory
+    kind: str  # vital, laboratory, or release: a test of the product
     methods: tuple[str, ...] = ()
 
 
