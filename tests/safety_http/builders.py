@@ -199,14 +199,21 @@ BASELINE = {"hr": 70, "sbp": 120, "dbp": 80, "spo2": 98}
 
 
 def with_baseline(
-    house: House, count: int = 2, day: float = 6, before: Mapping[str, Any] | None = None, score: int = 10, **over: Any
+    house: House,
+    count: int = 2,
+    day: float = 6,
+    before: Mapping[str, Any] | None = None,
+    usual: Mapping[str, Any] | None = None,
+    score: int = 10,
+    **over: Any,
 ) -> list[Patient]:
     """Patients who reported for a day before infusion: armpit 36.5 °C (n = 6), pulse 70, 120/80, SpO2 98 %, neuro
-    check `score` in 40 s, and one daily form with the answers `before`. It is then day `day`, 09:00."""
+    check `score` in 40 s; one daily form with the answers `before`, quick ones with `usual`. It is then day `day`,
+    09:00."""
     patients = [not_infused(house, **over) for _ in range(count)]
     for n, degrees in enumerate(BASELINE_TEMPERATURES):
         for patient in patients:
-            assert patient.send(quick(temp_c=degrees, **BASELINE)) == {}
+            assert patient.send(quick(temp_c=degrees, **BASELINE, **(usual or {}))) == {}
             if n == 0:
                 patient.send(daily(**(before or {})), neuro(score, neuro_seconds=40))
         house.turn(hours=4)

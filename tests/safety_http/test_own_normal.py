@@ -25,12 +25,11 @@ ROWS: list[tuple[str, str, tuple[Sent, ...], tuple[Sent, ...]]] = [
 
 
 def test_against_the_patients_own_normal(sqlite_house: House) -> None:
-    patients = with_baseline(sqlite_house, len(ROWS) + 1)
-    spared = patients.pop()
-    for patient, (rule, level, fires, quiet) in zip(patients, ROWS, strict=True):
+    patient, spared = with_baseline(sqlite_house)
+    for rule, level, fires, quiet in ROWS:
         assert patient.send(*fires).get(rule) == level, (rule, fires)
         assert rule not in spared.send(*quiet), (rule, quiet)
-        sqlite_house.turn(hours=2)
+        sqlite_house.turn(hours=13)  # no two readings of the rows belong together
 
 
 def test_r02_a_low_score_that_is_a_small_drop(sqlite_house: House) -> None:
@@ -40,7 +39,7 @@ def test_r02_a_low_score_that_is_a_small_drop(sqlite_house: House) -> None:
 
 
 def test_r14_a_fever_medicine_that_could_hide_a_fever(sqlite_house: House) -> None:
-    masked, over, _ = with_baseline(sqlite_house, 3, before={"steroid_taken": 10})
+    masked, over = with_baseline(sqlite_house)
     for sent in (quick(chills=1), quick(hr=90), quick(temp_c=37.5)):
         taken = {"antipyretic": paracetamol(masked.ago(hours=8))}
         assert masked.send((sent[0], sent[1] | taken))["R14"] == "URGENT"
@@ -85,11 +84,12 @@ def test_what_was_there_before_treatment_is_not_new(sqlite_house: House) -> None
     assert said == {"R19": "EMERGENCY", "R24": "URGENT", "R25": "REVIEW"}
 
 
-def test_chills_the_patient_always_had_do_not_show_a_hidden_fever(sqlite_house: House) -> None:
-    usual, new = with_baseline(sqlite_house)
-    taken = paracetamol(usual.ago(hours=1))
-    assert new.send(quick(chills=1, antipyretic=taken))["R14"] == "URGENT"
-    assert "R14" not in usual.send(quick(antipyretic=taken))
+def test_r14_chills_that_were_there_before_treatment_show_no_hidden_fever(sqlite_house: House) -> None:
+    [patient] = with_baseline(sqlite_house, 1, usual={"chills": 1})
+    taken = paracetamol(patient.ago(hours=1))
+    assert patient.send(quick(chills=1, antipyretic=taken)) == {}
+    sqlite_house.turn(hours=2)
+    assert patient.send(quick(chills=2, antipyretic=taken)) == {"R14": "URGENT"}
 
 
 def test_t1_a_slope_over_three_readings(sqlite_house: House) -> None:
