@@ -34,7 +34,7 @@ def test_r04_confirmed_by_the_taking_before(hours, before, level):
 
 
 def test_r04_an_unconfirmed_low_pressure_is_measured_again_and_not_dropped():
-    found = only(asked(sbp=89, dizzy=0, faint="no"), "R04")
+    found = only(asked(sbp=89, dizzy=0, confused=0, breath=1, faint="no"), "R04")
     assert (found.level, found.asks) == ("URGENT", "repeat_blood_pressure_5min")
 
 

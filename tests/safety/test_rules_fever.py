@@ -214,7 +214,7 @@ def test_r09_reads_a_less_than_value_as_below():
 
 
 def test_r09_also_fires_when_the_anc_comes_back_after_the_fever():
-    early, late = temperature(ago(20), 38.4), temperature(ago(25), 38.4)
+    early, late = temperature(ago(24), 38.4), temperature(ago(24.1), 38.4)
     assert only(context(early, values=[value("anc", "0.3")]), "R09") is not None
     assert only(context(late, values=[value("anc", "0.3")]), "R09") is None
 
