@@ -17,7 +17,7 @@ from uuid import UUID
 import marshmallow as ma
 import sqlalchemy as sa
 from flask import Response, g, request
-from flask_smorest import Blueprint
+from flask_smorest import Api, Blueprint
 from webargs.flaskparser import FlaskParser
 
 from api import problems, tokens
@@ -86,6 +86,15 @@ class ProblemSchema(Body):
     detail = ma.fields.String(required=True)
     faults = ma.fields.List(ma.fields.Nested(FaultSchema), required=True)
     request_id = ma.fields.String(required=True, allow_none=True)
+
+
+PROBLEM = "Problem"  # the one error answer, referred to by name from every door
+
+
+def describe_problem(api: Api) -> None:
+    """Put the error answer into the document, before any door refers to it."""
+    content = {"application/problem+json": {"schema": ProblemSchema}}
+    api.spec.components.response(PROBLEM, {"description": "Refused; `code` says why.", "content": content})
 
 
 class Page(Query):
@@ -220,7 +229,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         if if_match:
             statuses |= {412, 428}
         for status in sorted(statuses):
-            view = self.alt_response(status, schema=ProblemSchema, content_type="application/problem+json")(view)
+            view = self.alt_response(status, response=PROBLEM)(view)
         headers = []
         if if_match:
             headers.append({"in": "header", "name": "If-Match", "required": True, "schema": {"type": "string"}})
