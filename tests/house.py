@@ -282,11 +282,6 @@ def _content(text: str) -> dict[str, Any]:
     return load.load_content(text)
 
 
-@cache
-def _content(study: Path) -> dict[str, Any]:
-    return load.load_content(study.read_text(encoding="utf-8"))
-
-
 def _sites(study: Path) -> tuple[Site, Site]:
     content = deepcopy(_content(study.read_text(encoding="utf-8")))
     revision = studies.publish(content, author_id=None, approver_id=None)
