@@ -33,11 +33,11 @@ CONTENT = ("form", "slot_id", "reporter", "measured_at", "entered_at", "time_zon
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one submission. `stored` is False for a repeat of what was there."""
+    """What became of one submission. `new`: whether the entry was not known before, whatever its revision says."""
 
     entry: Entry
     version: EntryVersion
-    stored: bool
+    new: bool
     raised: Raised
     asks: tuple[Ask, ...]
 
@@ -76,6 +76,7 @@ def submit(
         raise Problem("subject_ended")
     checked = _check(study, subject, entry, content, source)
     version = _version(entry_id, content, checked, author, digest, now, reason)
+    new = entry is None
     if entry is None:
         entry = _new_entry(subject, entry_id, content, source, version, now)
         occurrence = None if entry.practice else agenda.attach(entry)
@@ -84,7 +85,7 @@ def submit(
     db.session.add(version)
     db.session.flush()
     audit.record(
-        "entry:stored" if version.revision == 1 else "entry:revised",
+        "entry:stored" if new else "entry:revised",
         "entry",
         entry.id,
         subject_id=subject.id,
@@ -100,11 +101,11 @@ def submit(
         reason=reason,
     )
     if entry.practice:
-        return Taken(entry, version, True, Raised((), None, False), checked.asks)
+        return Taken(entry, version, new, Raised((), None, False), checked.asks)
     if subject.last_report_at is None or version.effective_at > subject.last_report_at:
         subject.last_report_at = version.effective_at
     raised = _ask_rules(subject, study, entry, version, now, from_staff=source != "phone")
-    return Taken(entry, version, True, raised, checked.asks)
+    return Taken(entry, version, new, raised, checked.asks)
 
 
 def correct(subject_id: UUID, entry_id: UUID, content: Mapping[str, Any], author: Account) -> Taken:

@@ -335,4 +335,4 @@ def _answer(caller: Caller, taken: Taken) -> tuple[dict[str, Any], int]:
         "page": "queued" if pages else "none",
         "state": progress.state,
     }
-    return body, 201 if taken.stored and taken.version.revision == 1 else 200
+    return body, 201 if taken.new else 200
