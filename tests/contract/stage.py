@@ -174,5 +174,6 @@ def but(body: dict[str, Any], **over: Any) -> dict[str, Any]:
     return {name: value for name, value in {**body, **over}.items() if value is not ...}
 
 
-def report_body(stage: Stage, answers: dict[str, Any] | None = None, **over: Any) -> dict[str, Any]:
-    return but(entry_body(stage.house, stage.patient, answers), **over)
+def report_body(stage: Stage, but_answers: dict[str, Any] | None = None, **over: Any) -> dict[str, Any]:
+    """A report of the patient that is well but for these answers and fields."""
+    return but(entry_body(stage.house, stage.patient, but_answers), **over)
