@@ -140,6 +140,7 @@ class Context:
     slots: tuple[Slot, ...] = ()
     admitted: bool = False
     episode: EpisodeView | None = None
+    reached_at: datetime | None = None  # when patient or carer was last spoken with or seen, for the silence rules
     site_thermometer: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)  # the study's shared numbers
 

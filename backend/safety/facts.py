@@ -18,7 +18,7 @@ from backend.db import db
 from backend.models.calendar import Occurrence
 from backend.models.capture import Entry, EntryVersion
 from backend.models.clinical import Measurement, Medication
-from backend.models.safety import Episode
+from backend.models.safety import ContactAttempt, Episode
 from backend.models.subject import Subject
 from backend.safety.baselines import baseline
 from backend.safety.context import Baseline, Context, Dose, EpisodeView, Report, Slot, Value
@@ -63,6 +63,7 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
         slots=_slots(study, subject.id, now),
         admitted=subject.admitted,
         episode=_episode(subject.id),
+        reached_at=_reached_at(subject.id) if trigger == "silence" else None,
         settings=settings,
     )
 
@@ -320,3 +321,17 @@ def _episode(subject_id: UUID) -> EpisodeView | None:
         repeat_asked_at=row.repeat_asked_at,
         repeat_due_at=row.repeat_due_at,
     )
+
+
+def _reached_at(subject_id: UUID) -> datetime | None:
+    """When somebody of the team last spoke with the patient or a carer, in whatever episode or outside of any."""
+    spoken = sa.select(sa.func.max(ContactAttempt.at)).where(
+        ContactAttempt.subject_id == subject_id,
+        ContactAttempt.outcome == "spoke_with",
+        ContactAttempt.spoke_with.in_(("patient", "carer")),
+    )
+    answered = sa.select(sa.func.max(Episode.contacted_at), sa.func.max(Episode.seen_at)).where(
+        Episode.subject_id == subject_id
+    )
+    found = (db.session.scalar(spoken), *db.session.execute(answered).one())
+    return max((at for at in found if at is not None), default=None)

@@ -107,6 +107,7 @@ contexts = st.builds(
     slots=st.lists(slots, **few).map(tuple),
     admitted=st.booleans(),
     episode=st.none() | episodes,
+    reached_at=st.none() | instants,
     site_thermometer=st.none() | texts,
     settings=objects,
 )
@@ -129,7 +130,7 @@ def test_a_context_comes_back_equal_and_digit_for_digit(context: Context) -> Non
 def test_every_field_of_a_context_is_exercised() -> None:
     """A field added to any of the shapes must be drawn above, or the property says nothing about it."""
     drawn = {
-        Context: 19, Report: 11, Value: 10, Dose: 8, Baseline: 6, Slot: 8, EpisodeView: 7, Median: 2,
+        Context: 20, Report: 11, Value: 10, Dose: 8, Baseline: 6, Slot: 8, EpisodeView: 7, Median: 2,
     }  # fmt: skip
     assert {shape: len(fields(shape)) for shape in drawn} == drawn
 

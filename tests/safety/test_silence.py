@@ -322,12 +322,13 @@ def test_s6_nothing_for_a_day_and_nobody_reached() -> None:
     [
         silent(report(ago(24) + SECOND), *MISSED),
         silent(report(ago(30)), *MISSED, episode=episode(contacted_at=ago(24) + SECOND)),
+        silent(report(ago(30)), *MISSED, reached_at=ago(24) + SECOND),
         silent(report(ago(30)), *(replace(each, announced=False) for each in MISSED)),
         silent(report(ago(30))),
         silent(report(ago(24)), *MISSED, admitted=True),
         silent(report(ago(24)), *MISSED, **W3),
     ],
-    ids=["spoke", "reached", "unannounced", "nothing due", "admitted", "W3"],
+    ids=["spoke", "reached", "telephoned", "unannounced", "nothing due", "admitted", "W3"],
 )
 def test_s6_quiet(given: Context) -> None:
     assert ask("S6", given) is None
@@ -338,6 +339,8 @@ def test_s6_a_contact_begins_a_new_spell() -> None:
     after = fires("S6", silent(report(ago(60)), *MISSED, episode=episode(contacted_at=ago(24))))
     assert before.key != after.key
     assert after.inputs["contacted_at"] == ago(24)
+    spoken = fires("S6", silent(report(ago(60)), *MISSED, reached_at=ago(24), episode=episode(contacted_at=ago(30))))
+    assert spoken.key == after.key
     assert fires("S6", silent(report(ago(60)), *MISSED[1:])).key == before.key
 
 

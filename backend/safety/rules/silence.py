@@ -207,11 +207,12 @@ def _weekly_missing(context: Context, t: Thresholds) -> Finding | None:
 def nobody_reached(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.6 S6: no report for 24 h (in W2) and nobody reached: patient, carer, then ward or 110/120 by protocol.
 
-    The hours run from the last report or from the contact noted in the open episode, whichever is later; a contact
-    so begins a new spell.
+    The hours run from the last report or from when patient or carer was last spoken with, whichever is later; a
+    contact so begins a new spell.
     """
     spell = [] if context.admitted else _silent_since(context)
-    last, contacted = _last_report(context), _contacted(context)
+    last = _last_report(context)
+    contacted = max((at for at in (_contacted(context), context.reached_at) if at), default=None)
     since = max((at for at in (last.at if last else None, contacted) if at), default=None)
     if not _hours_silent(context, since, spell, thresholds["hours_without_report_or_contact"]):
         return None
