@@ -5,6 +5,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.safety.context import Context
+from backend.safety.evaluate import evaluate
+from backend.safety.rules.base import CATALOGUE
+from schedules.protocol.definition import LEVELS
 from tests.safety.builders import (
     AT,
     RULES,
@@ -23,13 +30,6 @@ from tests.safety.builders import (
     temperature,
     value,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from backend.safety.context import Context
-from backend.safety.evaluate import evaluate
-from backend.safety.rules.base import CATALOGUE
-from schedules.protocol.definition import LEVELS
 
 OWN = baseline(
     temperature={"armpit/16-22": median(36.5), "armpit": median(36.4)},

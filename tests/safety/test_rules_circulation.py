@@ -1,6 +1,7 @@
 """R04–R07 and R18 at, below and outside their limits (clinical-safety §2.3, §3.3)."""
 
 import pytest
+
 from tests.safety.builders import ago, asked, baseline, context, fired, median, only, report, temperature, value
 
 OWN = baseline(

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+
+from backend.safety.rules import temperature as heat
 from tests.safety.builders import (
     AT,
     SETTINGS,
@@ -19,8 +21,6 @@ from tests.safety.builders import (
     temperature,
     value,
 )
-
-from backend.safety.rules import temperature as heat
 
 # --- §2.2: what a reading amounts to ------------------------------------------------------------------
 
@@ -41,7 +41,11 @@ from backend.safety.rules import temperature as heat
         ("mouth", "37.5", None),
         ("ear", "37.6", heat.PROBABLE),
         ("ear", "37.5", None),
-        ("ear", "38.0", heat.DEFINITE),
+        *((site, "38.0", heat.DEFINITE) for site in ("mouth", "ear", "forehead", "core")),
+        *((site, "37.9", heat.PROBABLE) for site in ("mouth", "ear", "forehead", "core", None)),
+        ("core", "37.6", heat.PROBABLE),
+        ("core", "37.5", None),
+        (None, "37.4", None),
         (None, "38.0", heat.DEFINITE),
         (None, "37.5", heat.PROBABLE),  # unknown site: the default limit
     ],
@@ -147,6 +151,19 @@ def test_a_ward_temperature_is_a_fever_as_well():
 def test_a_value_that_is_no_temperature_does_not_raise_the_fever_again():
     given = context(temperature(ago(minutes=30), 38.5), values=[value("crp", 40)])
     assert only(given, "R11") is None
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(60, True), (59, False)])
+def test_a_report_is_called_late_from_one_hour(minutes, said):
+    found = only(asked(temp_c=38.0, now=ago(minutes=-minutes)), "R11")
+    assert ("Measured 1 h ago." in found.sentence_en) == said
+
+
+@pytest.mark.parametrize(("minutes", "fires"), [(60, True), (61, False)])
+def test_a_temperature_stands_for_an_hour(minutes, fires):
+    """The forms of one slot are one sitting: a pulse within it is held against its temperature."""
+    given = context(temperature(ago(minutes=minutes), 38.4), values=[value("hr", 130)])
+    assert (only(given, "R08") is not None) == fires
 
 
 # --- R08 ----------------------------------------------------------------------------------------------
@@ -328,6 +345,15 @@ def test_r27_is_an_emergency_with_a_pressure_oxygen_or_neuro_sign(sign, level):
     assert fired(asked(temp_c=38.0, window="W5", day=100, baseline=own, **sign))["R27"].level == level
 
 
+@pytest.mark.parametrize(
+    ("usual", "spo2", "level"),
+    [(98, 95, "EMERGENCY"), (98, 96, "URGENT"), (None, 93, "EMERGENCY"), (None, 94, "URGENT")],
+)
+def test_r27_reads_oxygen_against_the_limit_and_the_own_normal(usual, spo2, level):
+    own = baseline(vitals={} if usual is None else {"spo2": median(usual)})
+    assert fired(asked(temp_c=38.0, window="W5", day=100, baseline=own, spo2=spo2))["R27"].level == level
+
+
 def test_r27_below_the_limit_and_in_the_early_windows_is_quiet():
     assert "R27" not in fired(asked(temp_c=37.9, window="W4", day=60))
     assert "R27" not in fired(asked(temp_c=39.5))
@@ -351,6 +377,11 @@ def test_r31_probable_fever_only_when_repeated():
     assert first.sentence_en.startswith("Before infusion (not dated), 21:10.")
     again = only(asked(temperature(ago(minutes=15), 37.5), temp_c=37.5, window="W0", day=None), "R31")
     assert again.level == "URGENT"
+
+
+@pytest.mark.parametrize(("chills", "level"), [(0, "NOTE"), (1, "URGENT")])
+def test_r31_probable_fever_with_chills_is_treated_as_fever(chills, level):
+    assert only(asked(temp_c=37.5, chills=chills, window="W0", day=-1), "R31").level == level
 
 
 def test_r31_below_and_outside_its_window():

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tests.safety.builders import (
     AT,
     ago,

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from tests.safety.builders import FULL_NEURO, ago, asked, baseline, context, dose, only, report
 
 
@@ -77,6 +78,13 @@ def test_r02_names_lost_items_and_sedatives():
     assert "Sedatives: lorazepam." in found.sentence_en
 
 
+@pytest.mark.parametrize(("item", "full"), list(FULL_NEURO.items()))
+def test_r02_every_item_below_its_full_score_is_lost(item, full):
+    given = asked(form="neuro", score=Decimal(6), answers={**FULL_NEURO, item: full - 1})
+    name = item.removeprefix("neuro_")
+    assert f"items lost: {name}." in only(given, "R02").sentence_en
+
+
 def test_r02_reads_the_forms_of_one_sitting_together():
     neuro = report(ago(minutes=5), form="neuro", score=Decimal(5), **FULL_NEURO)
     assert only(context(neuro, report(confused=0)), "R02") is not None
@@ -142,7 +150,7 @@ def test_r03_outside_its_windows():
     [
         ({"seizure_weak": "yes"}, "EMERGENCY"),
         ({"confused": 2}, "EMERGENCY"),
-        ({"words": 3}, "EMERGENCY"),
+        ({"words": 2}, "EMERGENCY"),
         ({"confused": 1}, "URGENT"),
         ({"words": 1}, "URGENT"),
     ],

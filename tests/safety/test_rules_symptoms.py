@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tests.safety.builders import AT, ago, asked, baseline, context, fired, only, report, temperature, value
 
 EVERY_WINDOW = pytest.mark.parametrize("window", ["W0", "W1", "W2", "W3", "W4", "W5"])
@@ -241,7 +242,7 @@ def infused(hours, **answers):
         ({"now_any": ["hives_wheeze"]}, "EMERGENCY"),
         ({"now_any": ["swelling_face_throat"]}, "EMERGENCY"),
         ({"faint": "near"}, "EMERGENCY"),
-        ({"chills": 0, "dizzy": 0, "faint": "no"}, None),
+        ({"chills": 0, "dizzy": 0, "rash": 0, "faint": "no"}, None),
     ],
 )
 def test_r30_infusion_reaction(answers, level):

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from tests.safety.builders import ago, asked, baseline, context, dose, fired, median, only, report, temperature, value
 
 OWN = baseline(
@@ -80,6 +81,13 @@ def test_r25_a_symptom_in_an_organ_affected_before(organ, answers, level, groupe
 def test_r25_one_step_above_own_baseline(own, now, fires):
     given = asked(prior_organs=("skin",), baseline=baseline(symptoms=own), **now)
     assert (only(given, "R25") is not None) == fires
+
+
+def test_r25_diarrhoea_counts_from_three_more_than_usual():
+    assert only(asked(prior_organs=("gut",), diarrhoea_24h=2), "R25") is None
+    usual = baseline(symptoms={"diarrhoea_24h": 1})
+    assert only(asked(prior_organs=("gut",), diarrhoea_24h=3, baseline=usual), "R25") is None
+    assert only(asked(prior_organs=("gut",), diarrhoea_24h=4, baseline=usual), "R25") is not None
 
 
 def test_r25_foamy_urine_known_from_before_is_not_new():
@@ -221,3 +229,21 @@ def test_a_trend_is_urgent_beside_another_rule_above_note(other, level):
     """§3.3: all REVIEW, URGENT if combined with another rule; a first probable fever is only a note."""
     found = fired(asked(report(ago(24), weight_kg=60), weight_kg=62, **other))
     assert found["T4"].level == level
+
+
+TRENDS = {
+    "T1": asked(temperature(ago(10), 36.6), temperature(ago(5), 36.7), temp_c=37.4, worry="tomorrow"),
+    "T2": asked(hr=105, temp_c=36.5, baseline=OWN, worry="tomorrow"),
+    "T3": context(
+        neuro(ago(48), 10),
+        neuro(ago(24), 9),
+        report(form="neuro", score=Decimal(8), neuro_seconds=90, worry="tomorrow"),
+    ),
+    "T4": asked(report(ago(24), weight_kg=60), weight_kg=62, worry="tomorrow"),
+}
+
+
+@pytest.mark.parametrize("trend", TRENDS)
+def test_every_trend_is_raised_beside_another_rule(trend):
+    assert only(TRENDS[trend], trend).level == "REVIEW"
+    assert fired(TRENDS[trend])[trend].level == "URGENT"

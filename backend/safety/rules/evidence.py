@@ -203,7 +203,7 @@ def measured(context: Context, name: str) -> list[Measured]:
     for value in context.laboratory(name):
         assert value.value is not None
         found.append(Measured(name, value.value, None, value.at, value.id, "staff"))
-    return sorted(found, key=lambda each: (each.at, each.source))
+    return sorted(found, key=lambda each: context.place(each.at, each.source))
 
 
 def current(context: Context, name: str) -> Measured | None:
