@@ -173,11 +173,15 @@ class Context:
 
     def temperatures(self) -> tuple[Reading, ...]:
         """Every temperature, home or ward, oldest first, up to `at`."""
-        return tuple(sorted(self._readings("temp_c", "body_temperature"), key=lambda r: (r.at, r.source)))
+        return tuple(sorted(self._readings("temp_c", "body_temperature"), key=lambda r: self.place(r.at, r.source)))
 
     def vitals(self, name: str) -> tuple[Reading, ...]:
         """Every sbp, dbp, hr, spo2 or weight_kg, home or ward, oldest first, up to `at`."""
-        return tuple(sorted(self._readings(name, name), key=lambda r: (r.at, r.source)))
+        return tuple(sorted(self._readings(name, name), key=lambda r: self.place(r.at, r.source)))
+
+    def place(self, at: datetime, source: str) -> tuple[datetime, bool, str]:
+        """Where a reading stands among others: by time, and of several at one instant the evaluated one last."""
+        return at, source == self.trigger_id, source
 
     def laboratory(self, code: str) -> tuple[Value, ...]:
         """Values of one code that were done, oldest first, up to `at`."""

@@ -226,6 +226,17 @@ def test_a_corrected_value_no_longer_counts(sqlite_house: House) -> None:
     assert patient.values(("troponin", 20, {"uln": 14})) == {"L10": "URGENT"}  # up from 10, not down from 300
 
 
+def test_a_fever_beside_another_reading_of_the_same_minute_is_not_overlooked(sqlite_house: House) -> None:
+    for _ in range(4):  # ids are made at random: one in two would sort the other reading last
+        patient = at_day(sqlite_house, 6)
+        patient.send(quick(temp_c=36.6))
+        said = patient.values(
+            ("body_temperature", 38.0, {"method": "ear", "source": "ward"}),
+            ("body_temperature", 37.2, {"method": "armpit", "source": "ward"}),
+        )
+        assert said == {"R11": "URGENT"}
+
+
 def test_values_of_one_batch_are_judged_in_the_order_they_were_taken(sqlite_house: House) -> None:
     patient = infused_patient(sqlite_house)
     earlier = {"collected_at": (sqlite_house.now - timedelta(hours=1)).isoformat(), "uln": 14}

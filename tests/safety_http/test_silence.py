@@ -214,6 +214,7 @@ def test_a_stay_in_hospital_suspends_the_rules_on_silence_and_no_others(sqlite_h
     assert {rule for rule in patient.stored() if rule.startswith("S")} == set()
     ward = quick(temp_c=39.0)
     assert patient.on_behalf(ward, "ward") == {"R10": "EMERGENCY", "R11": "URGENT"}
+    sqlite_house.turn(minutes=1)
     assert patient.values(("body_temperature", 39.1, {"method": "core", "source": "ward"}))["R10"] == "EMERGENCY"
     late = patient.ago(hours=13)
     assert patient.send(quick(temp_c=36.6), measured_at=late, entered_at=late) == {}  # neither S7 nor S8
