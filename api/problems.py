@@ -35,20 +35,43 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"(Not a valid|Invalid input type|Invalid type)", "wrong_type", "数据类型不正确。"),
 )
 
+_BY_CODE = {code: sentence for _, code, sentence in _SENTENCES}
+
 # Sentences of faults that other floors raise, in Chinese, by code.
 _CHINESE: dict[str, str] = {
-    "required": "此项必填。",
-    "unknown_item": "表单中没有此项。",
-    "out_of_range": "数值超出范围。",
-    "in_the_future": "时间在将来。",
+    "already_corrected": "此记录已更正过，请更正最新的那一条。",
     "before_consent": "早于知情同意。",
-    "code_used": "此激活码已使用。",
+    "changed": "此项提交后不能更改。",
     "code_expired": "此激活码已过期。",
     "code_unknown": "激活码不正确。",
+    "code_used": "此激活码已使用。",
+    "duplicate": "重复出现。",
+    "empty": "尚未填写任何内容。",
+    "exclusive": "此选项不能与其他选项同时选择。",
+    "hidden": "根据前面的回答，此项无需填写。",
+    "id_taken": "此编号已被使用。",
+    "in_the_future": "时间在将来。",
+    "in_the_past": "时间已经过去。",
+    "invalid": "内容无效。",
     "invalid_phone": "电话号码无效。",
-    "taken": "已被使用。",
     "looks_like_fahrenheit": "看起来是华氏度，请填写摄氏度。",
     "looks_mistyped": "数字可能输错了，请再核对一次。",
+    "malformed": "格式不正确。",
+    "no_phone": "此人没有登记电话号码。",
+    "not_found": "没有找到。",
+    "not_in_form": "此表单不询问该项。",
+    "out_of_order": "与已记录的时间先后不符。",
+    "out_of_range": "数值超出范围。",
+    "required": "此项必填。",
+    "taken": "已被使用。",
+    "too_many_decimals": "小数位数过多。",
+    "unknown_drug": "不在退烧止痛药列表中。",
+    "unknown_form": "没有此表单。",
+    "unknown_item": "表单中没有此项。",
+    "unknown_key": "不认识的字段。",
+    "unknown_option": "没有此选项。",
+    "unknown_site": "没有此研究中心。",
+    "wrong_unit": "单位不正确。",
 }
 
 
@@ -74,10 +97,10 @@ def _code_of(sentence: str) -> str:
 def _in_language(fault: Fault, chinese: bool) -> str:
     if not chinese:
         return fault.message
-    for _, code, sentence in _SENTENCES:
-        if code == fault.code:
-            return sentence
-    return _CHINESE.get(fault.code, fault.message)
+    ours = (
+        sentence for pattern, code, sentence in _SENTENCES if code == fault.code and re.match(pattern, fault.message)
+    )
+    return next(ours, None) or _CHINESE.get(fault.code) or _BY_CODE.get(fault.code, fault.message)
 
 
 def wants_chinese() -> bool:
