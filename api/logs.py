@@ -56,7 +56,7 @@ def configure(app: Flask) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # wherever standard error goes by then
         cache_logger_on_first_use=False,
     )
     log = structlog.get_logger("daymark")
