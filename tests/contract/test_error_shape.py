@@ -1,4 +1,4 @@
-"""Every kind of failure leaves in the one shape, in the caller's language, under a published code, telling no secret."""
+"""Every kind of failure leaves in the one shape, in the language of the caller, and tells nothing but its code."""
 
 import ast
 import json
