@@ -127,9 +127,10 @@ def record_event(subject_id: UUID, content: dict[str, Any], by: UUID) -> tuple[c
     known = chronicle.facts_of(subject.id)
     stored = _stored_first(content["id"])
     if stored is not None:
-        if stored.subject_id != subject.id or not _same(stored, content):
+        fact = next((fact for fact in known if fact.event_id == stored.event_id), None)
+        if fact is None or not _same(stored, content):  # another subject's, taken back, or other content
             raise Problem("id_taken")
-        return next(fact for fact in known if fact.event_id == stored.event_id), (), False
+        return fact, (), False
     row = SubjectEvent(
         id=uuid4(),
         event_id=content["id"],
@@ -205,7 +206,7 @@ def _write(
         replace(fact, known_since=old.known_since if old and old.known_since else fact.known_since) for fact in became
     )
     after = tuple(sorted((*others, *proposed), key=lambda fact: (fact.at or fact.recorded_at, fact.recorded_at)))
-    _check_event(study, subject, others, row, first=old is None)
+    _check_event(study, others, row, newly=old is None or old.actual_at is None)
     history = agenda.history_of(subject)
     moves = _moves(occurrences(study, history), occurrences(study, _under(history, study, after)))
     fact = proposed[0] if proposed else None
@@ -255,10 +256,8 @@ def _moves(before: Iterable[Occurrence], after: Iterable[Occurrence]) -> tuple[M
     return tuple(sorted(moved, key=lambda move: (str(move.after or move.before), move.kind, move.key, str(move.id))))
 
 
-def _check_event(
-    study: Study, subject: Subject, others: tuple[chronicle.Fact, ...], row: SubjectEvent, *, first: bool
-) -> None:
-    """Refuse what cannot have happened; the order of treatment itself is free."""
+def _check_event(study: Study, others: tuple[chronicle.Fact, ...], row: SubjectEvent, *, newly: bool) -> None:
+    """Refuse what cannot have happened; the order of treatment itself is free. `newly`: no actual time before."""
     now = clock.now()
     if row.kind not in study.anchor_events and row.kind not in OTHER_KINDS:
         raise fault("/kind", "not_allowed", f"{row.kind} is not an event of this study")
@@ -280,7 +279,7 @@ def _check_event(
     if left is not None and left.actual_at is not None and (row.actual_at or row.planned_at or now) > left.actual_at:
         raise Problem("subject_ended")
     same = [fact for fact in others if fact.kind == row.kind and fact.actual_at is not None]
-    if first and same and row.actual_at is not None and row.kind in study.anchor_events:
+    if newly and same and row.actual_at is not None and row.kind in study.anchor_events:
         raise Problem("conflict", "this event is already recorded; correct it instead")
 
 
