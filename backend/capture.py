@@ -308,12 +308,40 @@ def _closes_at(subject: Subject, entry: Entry) -> datetime:
 def _ask_rules(
     subject: Subject, study: Study, entry: Entry, version: EntryVersion, now: datetime, *, from_staff: bool
 ) -> Raised:
-    context = facts.context_of(subject, trigger="report", trigger_id=version.id, at=version.effective_at, now=now)
-    findings = evaluate(context, study.rules)
+    """Put the report to the rules; and where a later one of the same sitting came first, that one once more:
+    a phone's queue may arrive in any order, and a fever and its sign must meet whichever comes last."""
     cause = Cause(entry_version_id=version.id, from_staff=from_staff)
-    if not findings:
-        episode = episodes.open_episode(subject.id)
-        if episode is not None:
-            episodes.note_temperature(episode, context)
-        return Raised((), episode, False)
-    return episodes.raise_signals(subject, context, findings, cause)
+    raised = _ask_about(subject, study, version.id, version.effective_at, now, cause)
+    later = _last_of_sitting(subject, study, entry, version)
+    if later is None:
+        return raised
+    again = _ask_about(subject, study, later.id, later.effective_at, now, cause)
+    return Raised(raised.signals + again.signals, again.episode, raised.paged or again.paged)
+
+
+def _ask_about(subject: Subject, study: Study, version_id: UUID, at: datetime, now: datetime, cause: Cause) -> Raised:
+    context = facts.context_of(subject, trigger="report", trigger_id=version_id, at=at, now=now)
+    findings = evaluate(context, study.rules)
+    if findings:
+        return episodes.raise_signals(subject, context, findings, cause)
+    episode = episodes.open_episode(subject.id)
+    if episode is not None:
+        episodes.note_temperature(episode, context)
+    return Raised((), episode, False)
+
+
+def _last_of_sitting(subject: Subject, study: Study, entry: Entry, version: EntryVersion) -> EntryVersion | None:
+    at = version.effective_at
+    return db.session.execute(
+        sa.select(EntryVersion)
+        .join(Entry, sa.and_(Entry.id == EntryVersion.entry_id, Entry.revision == EntryVersion.revision))
+        .where(
+            Entry.subject_id == subject.id,
+            Entry.id != entry.id,
+            Entry.practice.is_(False),
+            Entry.effective_at > at,
+            Entry.effective_at <= at + facts.sitting_of(study),
+        )
+        .order_by(Entry.effective_at.desc(), EntryVersion.received_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()

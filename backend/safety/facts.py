@@ -58,7 +58,8 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
         reports=tuple(report for report in reports if report.at >= at - history),
         values=values,
         doses=tuple(sorted((*_given(study, subject, infused_at), *_taken(study, reports)), key=_by_start)),
-        baseline=_baseline(reports, values, treated_at or now, zone, settings, infused_at),
+        # Before treatment, what is judged now must not count as this person's own normal.
+        baseline=_baseline(reports, values, treated_at or at - sitting_of(study), zone, settings, infused_at),
         prior_organs=tuple(subject.prior_organs),
         slots=_slots(study, subject.id, now),
         admitted=subject.admitted,
@@ -66,6 +67,11 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
         reached_at=_reached_at(subject.id) if trigger == "silence" else None,
         settings=settings,
     )
+
+
+def sitting_of(study: Study) -> timedelta:
+    """How long the forms of one slot, sent one after another, count as one sitting."""
+    return timedelta(minutes=int(study.settings["sitting_minutes"]))
 
 
 def _baseline(
