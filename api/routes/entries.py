@@ -16,10 +16,12 @@ from backend.capture import Taken
 from backend.db import db, lock_subject
 from backend.errors import Problem, fault
 from backend.models.capture import Entry, EntryVersion
+from backend.models.outbox import Message
 from backend.models.people import SubjectLink
-from backend.models.safety import Signal
+from backend.models.safety import Episode, Signal
 from backend.models.study import Site
 from backend.models.subject import Subject
+from backend.outbox import PAGE
 from backend.safety.progress import Progress, progress_of
 from schedules.protocol.definition import LEVELS
 
@@ -307,9 +309,14 @@ def _answer(caller: Caller, taken: Taken) -> tuple[dict[str, Any], int]:
         db.session.scalars(sa.select(Signal).where(Signal.entry_version_id == taken.version.id).order_by(Signal.seq))
     )
     level = max((signal.level for signal in signals), key=LEVELS.index, default=None)
-    pages = any(
-        signal.held_because is None and signal.level in study.ladders and study.ladders[signal.level].lane == "page"
-        for signal in signals
+    pages = _is_told(
+        [
+            signal
+            for signal in signals
+            if signal.held_because is None
+            and signal.level in study.ladders
+            and study.ladders[signal.level].lane == PAGE
+        ]
     )
     ladder = study.ladders.get(level or "")
     text = ladder.advice if ladder else study.emergency_text
@@ -336,3 +343,18 @@ def _answer(caller: Caller, taken: Taken) -> tuple[dict[str, Any], int]:
         "state": progress.state,
     }
     return body, 201 if taken.new else 200
+
+
+def _is_told(signals: list[Signal]) -> bool:
+    """Whether somebody is being paged about these, or was: what only repeats what was accepted pages nobody."""
+    if not signals:
+        return False
+    episode = db.session.get_one(Episode, signals[0].episode_id)
+    if episode.closed_at is None and episode.paging_seq > episode.accepted_seq:
+        return True
+    paged = sa.select(Message.id).where(
+        Message.episode_id == episode.id,
+        Message.lane == PAGE,
+        Message.signal_seq.in_([signal.seq for signal in signals]),
+    )
+    return db.session.execute(paged.limit(1)).first() is not None
