@@ -220,3 +220,4 @@ class Finding:
     asks: str | None = None
     key: str | None = None  # one signal per key: a spell of silence speaks once
     pages: bool = True  # False: joins the episode without paging (after contact)
+    again: bool = False  # pages although neither its level nor its organ is new to the episode

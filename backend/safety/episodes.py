@@ -73,7 +73,9 @@ def raise_signals(subject: Subject, context: Context, findings: Iterable[Finding
     )
     episode = _join(subject, study, context, signals)
     pages = tuple(signal for signal in signals if signal.held_because is None)
-    paged = episode is not None and _page_if_worse(study, episode, pages, context.now)
+    late = tuple(signal for signal in signals if signal.held_because == "late")  # for the worklist and its digest
+    again = any(each.again and signal in pages for each, signal in zip(fresh.values(), signals, strict=True))
+    paged = episode is not None and _page_if_worse(study, episode, (*pages, *late), context.now, again=again)
     if episode is not None:
         _follow(episode, context, signals)
         touch(episode)
@@ -228,8 +230,8 @@ def _open(subject: Subject, study: Study, context: Context, level: str) -> Episo
     return episode
 
 
-def _page_if_worse(study: Study, episode: Episode, signals: tuple[Signal, ...], now: datetime) -> bool:
-    """Start the ladder again for a higher level or a newly affected organ; a repeat only joins."""
+def _page_if_worse(study: Study, episode: Episode, signals: tuple[Signal, ...], now: datetime, *, again: bool) -> bool:
+    """Start the ladder for a higher level, a newly affected organ or a finding that pages `again`; a repeat joins."""
     paging = [signal for signal in signals if signal.level in study.ladders]
     if not paging:
         return False
@@ -239,7 +241,7 @@ def _page_if_worse(study: Study, episode: Episode, signals: tuple[Signal, ...], 
     new_organ = ladder.lane == PAGE_LANE and any(
         signal.organ not in episode.organs and study.ladders[signal.level].lane == PAGE_LANE for signal in paging
     )
-    if not higher and not new_organ:
+    if not (higher or new_organ or again):
         return False
     strongest = max(level, episode.level, key=LEVELS.index)
     episode.level = strongest

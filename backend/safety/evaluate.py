@@ -70,27 +70,30 @@ def _raise_fevers(found: Sequence[Finding]) -> list[Finding]:
 
 
 def _raise_trends(found: Sequence[Finding], rules: Mapping[str, Rule]) -> list[Finding]:
-    """T1–T4: a trend beside any other finding above NOTE comes at its `combined_level`."""
-    above_note = [each.rule for each in found if each.level != LEVELS[0]]
-    return [
-        replace(each, level=rules[each.rule].thresholds["combined_level"])
-        if each.rule in TRENDS and any(other != each.rule for other in above_note)
-        else each
-        for each in found
-    ]
+    """T1–T4: a trend beside other findings above NOTE comes at its `combined_level` and speaks for the gravest one's
+    organ: it makes that graver and is no organ of its own, which would page again."""
+    above_note = [each for each in found if each.level != LEVELS[0]]
+    return [_combined(each, above_note, rules) if each.rule in TRENDS else each for each in found]
+
+
+def _combined(trend: Finding, above_note: Sequence[Finding], rules: Mapping[str, Rule]) -> Finding:
+    others = [each for each in above_note if each.rule != trend.rule]
+    if not others:
+        return trend
+    gravest = max(others, key=lambda each: LEVELS.index(each.level))
+    return replace(trend, level=rules[trend.rule].thresholds["combined_level"], organ=gravest.organ)
 
 
 def _after_contact(context: Context, found: Sequence[Finding], rules: Mapping[str, Rule]) -> list[Finding]:
-    """§3.2: once the patient was contacted R10 joins without paging, unless hotter or a new organ is affected."""
+    """§3.2: once the patient was contacted R10 joins without paging, unless a new organ is affected or it is hotter,
+    which pages again whatever the episode's level is."""
     episode = context.episode
     if episode is None or episode.contacted_at is None:
         return list(found)
     known = (*episode.organs, *NO_ORGAN)
     new_organ = any(each.organ not in known and each.level != LEVELS[0] for each in found)
-    return [
-        replace(each, pages=new_organ or _hotter(context, episode, rules["R10"])) if each.rule == "R10" else each
-        for each in found
-    ]
+    hotter = _hotter(context, episode, rules["R10"]) if "R10" in rules else False
+    return [replace(each, pages=new_organ or hotter, again=hotter) if each.rule == "R10" else each for each in found]
 
 
 def _hotter(context: Context, episode: EpisodeView, rule: Rule) -> bool:
