@@ -10,7 +10,7 @@ from marshmallow import validate
 from api.doors import Caller, Page, Room, etag, listed, must_match
 from api.fields import Body, Day, Flag, Id, Instant, Key, Locale, Shaped, Text, Whole, Word, Zone
 from api.paging import page, shown
-from backend import accounts, audit, chronicle, enrolment, policy
+from backend import accounts, activation, audit, chronicle, enrolment, policy
 from backend.chronicle import Fact
 from backend.db import db, lock_subject
 from backend.errors import fault
@@ -134,7 +134,7 @@ def change(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
     if "zone_from" in body and "time_zone" not in body:
         raise fault("/time_zone", "required", "zone_from without a time_zone")
     if "contact" in body:
-        accounts.change_contact(subject, **body["contact"])
+        accounts.change_contact(subject, activation.patient_of(subject).id, **body["contact"])
     enrolment.change_subject(subject, body, caller.id)
     return view(subject), 200, etag(subject.version)
 
