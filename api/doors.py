@@ -231,10 +231,11 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         for status in sorted(statuses):
             view = self.alt_response(status, response=PROBLEM)(view)
         headers = []
-        if if_match:
-            headers.append({"in": "header", "name": "If-Match", "required": True, "schema": {"type": "string"}})
+        if 428 in statuses:
+            headers.append({"in": "header", "name": "If-Match", "required": if_match, "schema": {"type": "string"}})
         if method == "POST" and action is not None:
-            headers.append({"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 100}})
+            printable = {"type": "string", "pattern": "^[ -~]{1,100}$"}
+            headers.append({"in": "header", "name": "Idempotency-Key", "schema": printable})
         extra: dict[str, Any] = {"parameters": headers} if headers else {}
         if action is None:
             extra["security"] = []
