@@ -1,6 +1,5 @@
 """Fever over time: what one reading cannot show. R09, R10, R12–R17 and R29, at their limits and just short of them."""
 
-import pytest
 from house import House
 
 from tests.safety_http.builders import NO_TEMPERATURE, Patient, at_day, daily, paracetamol, quick, with_baseline
@@ -49,13 +48,13 @@ def test_r10_on_the_ward_as_at_home(sqlite_house: House) -> None:
     assert other.values(("body_temperature", 38.9, {"method": "core", "source": "ward"})) == {"R11": "URGENT"}
 
 
-@pytest.mark.parametrize(("minutes", "level"), [(9, "NOTE"), (10, "URGENT"), (90, "URGENT"), (91, "NOTE")])
-def test_r12_a_probable_fever_repeated(sqlite_house: House, minutes: int, level: str) -> None:
-    patient = at_day(sqlite_house, 6)
-    assert patient.send(quick(temp_c=37.5)) == {"R12": "NOTE"}
-    assert patient.open_episode() is None
-    sqlite_house.turn(minutes=minutes)
-    assert patient.send(quick(temp_c=37.5)) == {"R12": level}
+def test_r12_a_probable_fever_repeated(sqlite_house: House) -> None:
+    for minutes, level in ((9, "NOTE"), (10, "URGENT"), (90, "URGENT"), (91, "NOTE")):
+        patient = at_day(sqlite_house, 6)
+        assert patient.send(quick(temp_c=37.5)) == {"R12": "NOTE"}
+        assert patient.open_episode() is None
+        sqlite_house.turn(minutes=minutes)
+        assert patient.send(quick(temp_c=37.5)) == {"R12": level}, minutes
 
 
 def test_r13_two_rises_within_twelve_hours(sqlite_house: House) -> None:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from house import House
 
 from tests.safety_http.builders import Patient, Sent, at_day, daily, quick
@@ -23,31 +22,30 @@ def level_of(answer: dict[str, Any], rule: str) -> str:
     return str(found)
 
 
-@pytest.mark.parametrize(
-    ("sent", "rule", "delta", "level", "page"),
-    [
-        (FEVER, "R11", {"hours": 23}, "URGENT", "queued"),
-        (FEVER, "R11", {"hours": 24}, "URGENT", "queued"),
-        (FEVER, "R11", {"hours": 24, "seconds": 1}, "REVIEW", "none"),
-        (FEVER, "R11", {"hours": 25}, "REVIEW", "none"),
-        (SHAKING, "R08", {"hours": 71}, "EMERGENCY", "queued"),
-        (SHAKING, "R08", {"hours": 72}, "EMERGENCY", "queued"),
-        (SHAKING, "R08", {"hours": 72, "seconds": 1}, "REVIEW", "none"),
-        (SHAKING, "R08", {"hours": 73}, "REVIEW", "none"),
-    ],
-)
-def test_a_late_entry(sqlite_house: House, sent: Sent, rule: str, delta: Any, level: str, page: str) -> None:
-    patient = at_day(sqlite_house, 10)
-    answer = late(patient, sent, **delta)
-    assert level_of(answer, rule) == level
-    assert answer["page"] == page
-    assert bool(sqlite_house.pages()) is (page == "queued")
-    hours = timedelta(**delta) // timedelta(hours=1)
-    [sentence] = [signal["sentence"] for signal in answer["signals"] if signal["rule"] == rule]
-    assert f"measured {hours} h ago" in sentence.lower()
-    [signal] = [each for each in (patient.open_episode() or {})["signals"] if each["rule"] == rule]
-    assert signal["held_because"] == (None if page == "queued" else "late")
-    assert signal["found_level"] == ("URGENT" if rule == "R11" else "EMERGENCY")
+LATE = [
+    (FEVER, "R11", {"hours": 23}, "URGENT", True),
+    (FEVER, "R11", {"hours": 24}, "URGENT", True),
+    (FEVER, "R11", {"hours": 24, "seconds": 1}, "REVIEW", False),
+    (FEVER, "R11", {"hours": 25}, "REVIEW", False),
+    (SHAKING, "R08", {"hours": 71}, "EMERGENCY", True),
+    (SHAKING, "R08", {"hours": 72}, "EMERGENCY", True),
+    (SHAKING, "R08", {"hours": 72, "seconds": 1}, "REVIEW", False),
+    (SHAKING, "R08", {"hours": 73}, "REVIEW", False),
+]
+
+
+def test_a_late_entry_pages_for_a_day_and_its_emergency_for_three(sqlite_house: House) -> None:
+    for sent, rule, delta, level, pages in LATE:
+        patient = at_day(sqlite_house, 10)
+        answer = late(patient, sent, **delta)
+        assert level_of(answer, rule) == level, delta
+        assert answer["page"] == ("queued" if pages else "none"), delta
+        assert bool(sqlite_house.pages()) is pages, delta
+        [signal] = [each for each in (patient.open_episode() or {})["signals"] if each["rule"] == rule]
+        assert signal["held_because"] == (None if pages else "late")
+        assert signal["found_level"] == ("URGENT" if rule == "R11" else "EMERGENCY")
+        assert f"measured {timedelta(**delta) // timedelta(hours=1)} h ago" in signal["sentence"].lower()
+        patient.close(outcome="crs", crs_grade=1)
 
 
 def test_of_one_late_entry_only_its_emergency_pages(sqlite_house: House) -> None:
@@ -58,15 +56,12 @@ def test_of_one_late_entry_only_its_emergency_pages(sqlite_house: House) -> None
     assert sqlite_house.pages() != []
 
 
-@pytest.mark.parametrize(
-    ("delta", "level", "pages"),
-    [({"hours": 24}, "URGENT", True), ({"hours": 24, "seconds": 1}, "REVIEW", False), ({"hours": 25}, "REVIEW", False)],
-)
-def test_a_value_typed_long_after_it_was_measured(sqlite_house: House, delta: Any, level: str, pages: bool) -> None:
-    patient = at_day(sqlite_house, 10)
-    assert patient.values(("platelets", 19), at=patient.ago(**delta))["L08"] == level
-    assert bool(sqlite_house.pages()) is pages
-    assert (patient.open_episode() or {})["level"] == level
+def test_a_value_typed_more_than_a_day_after_it_was_measured_is_for_the_worklist(sqlite_house: House) -> None:
+    for delta, level in (({"hours": 24, "seconds": 1}, "REVIEW"), ({"hours": 25}, "REVIEW"), ({"hours": 24}, "URGENT")):
+        patient = at_day(sqlite_house, 10)
+        assert patient.values(("platelets", 19), at=patient.ago(**delta))["L08"] == level
+        assert bool(sqlite_house.pages()) is (level == "URGENT"), delta
+        assert (patient.open_episode() or {})["level"] == level
 
 
 def test_a_report_typed_by_staff_is_late_after_a_day_even_with_an_emergency(sqlite_house: House) -> None:

@@ -5,7 +5,6 @@ Both patients reported before infusion (see `with_baseline`): armpit 36.5 °C, p
 
 from typing import Any
 
-import pytest
 from house import House
 
 from tests.safety_http.builders import Sent, at_day, daily, neuro, paracetamol, quick, with_baseline
@@ -50,21 +49,21 @@ def test_r14_a_fever_medicine_that_could_hide_a_fever(sqlite_house: House) -> No
     assert "R14" not in masked.send(quick(temp_c=37.4, hr=89, **taken))
 
 
-@pytest.mark.parametrize(
-    ("drug", "hours", "over"),
-    [
-        ("tocilizumab", 14 * 24, {"dose_mg": 480}),
-        ("anakinra", 3 * 24, {"dose_mg": 100}),
-        ("dexamethasone", 24, {"dose_mg": 5}),
-        ("prednisone", 24, {"dose_mg": 5, "times_per_day": 2}),
-    ],
-)
-def test_r14_medicines_that_staff_gave(sqlite_house: House, drug: str, hours: int, over: dict[str, Any]) -> None:
-    given, before = at_day(sqlite_house, 20), at_day(sqlite_house, 20)
-    given.medicine(drug, given.ago(hours=hours), **over)
-    before.medicine(drug, before.ago(hours=hours, minutes=1), **over)
-    assert given.send(quick(chills=1)) == {"R14": "URGENT"}
-    assert before.send(quick(chills=1)) == {}
+GIVEN: list[tuple[str, int, dict[str, Any]]] = [  # drug, hours for which it masks
+    ("tocilizumab", 14 * 24, {"dose_mg": 480}),
+    ("anakinra", 3 * 24, {"dose_mg": 100}),
+    ("dexamethasone", 24, {"dose_mg": 5}),
+    ("prednisone", 24, {"dose_mg": 5, "times_per_day": 2}),
+]
+
+
+def test_r14_medicines_that_staff_gave(sqlite_house: House) -> None:
+    for drug, hours, over in GIVEN:
+        given, before = at_day(sqlite_house, 20), at_day(sqlite_house, 20)
+        given.medicine(drug, given.ago(hours=hours), **over)
+        before.medicine(drug, before.ago(hours=hours, minutes=1), **over)
+        assert given.send(quick(chills=1)) == {"R14": "URGENT"}, drug
+        assert before.send(quick(chills=1)) == {}, drug
 
 
 def test_r18_a_pulse_far_over_the_patients_own_twice_in_a_row(sqlite_house: House) -> None:
