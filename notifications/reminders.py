@@ -124,8 +124,13 @@ def _morning(found: dict[UUID, owed.Owed], reminders: Reminders, zone: str, day:
     for account, subject, bundle in bundles.values():
         template, variables = morning_text(bundle)
         seen = tuple(dict.fromkeys(word(at) for _, at in bundle.nearest()))
-        over = at_local(day, reminders.quiet_from, zone)
-        yield Plan("day", account, subject, reminders, day, template, variables, over, seen)
+        yield Plan("day", account, subject, reminders, day, template, variables, _evening(reminders, zone, day), seen)
+
+
+def _evening(reminders: Reminders, zone: str, day: date) -> datetime:
+    """When quiet hours begin after the day's morning; past midnight they belong to the next date."""
+    late = reminders.quiet_from <= reminders.morning_at
+    return at_local(day + timedelta(days=1) if late else day, reminders.quiet_from, zone)
 
 
 def _nudges(now: datetime) -> Iterator[Plan]:
