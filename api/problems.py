@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Response, g, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from backend import strictjson
@@ -172,4 +172,9 @@ def from_crash(error: Exception) -> Response:
     )
     if isinstance(error, OperationalError):
         return answer(Problem("unavailable", headers={"Retry-After": "2"}))
+    if isinstance(error, IntegrityError) and "daymark keeps" not in str(error.orig):
+        # Two requests made the same thing in the same instant, and the other was first.
+        return answer(
+            Problem("conflict", "something of the same name was stored at the same moment; look, then try again")
+        )
     return answer(Problem("internal"))
