@@ -93,7 +93,8 @@ def engine_options(url: str) -> dict[str, Any]:
 def _on_connect(connection: Any, _record: object) -> None:
     if type(connection).__module__.startswith("sqlite3"):
         connection.isolation_level = None  # transactions begin where we say, in _on_begin
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # Without the last one INSERT OR REPLACE would delete a row behind its guard's back.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
 

@@ -58,6 +58,9 @@ def _wanted(dialect: str) -> dict[str, str]:
             table, keeps, "IS DISTINCT FROM" if dialect != "sqlite" else "IS NOT"
         ):
             statements[name] = _trigger(dialect, name, operation, table, condition)
+        if dialect == "postgresql":  # emptying a table asks no trigger that looks at rows
+            name = f"{_PREFIX}{table}_truncate"
+            statements[name] = _trigger(dialect, name, "TRUNCATE", table, None)
     return statements
 
 
@@ -89,4 +92,7 @@ def _trigger(dialect: str, name: str, operation: str, table: str, condition: str
     if dialect == "sqlite":
         refusal = f"SELECT RAISE(ABORT, 'daymark keeps: {operation} on {table} is refused');"
         return f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW{when} BEGIN {refusal} END"
-    return f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW{when} EXECUTE FUNCTION daymark_refuse()"
+    each = "STATEMENT" if operation == "TRUNCATE" else "ROW"
+    return (
+        f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH {each}{when} EXECUTE FUNCTION daymark_refuse()"
+    )
