@@ -6,6 +6,7 @@ from api import batches
 from api.doors import Room
 from api.routes import (
     activation,
+    answers,
     audit,
     auth,
     calendar,
@@ -32,6 +33,7 @@ ROOMS: tuple[Room, ...] = (
     calendar.room,
     clinical.room,
     episodes.room,
+    answers.room,
     on_call.room,
     messages.room,
     study.room,

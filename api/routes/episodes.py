@@ -7,13 +7,12 @@ from uuid import UUID
 
 import marshmallow as ma
 import sqlalchemy as sa
-from marshmallow import validate
 
-from api.doors import Caller, Page, Room, etag, listed, must_match, not_modified
-from api.fields import Anything, Body, Id, Instant, Key, Number, QueryWhole, Text, Whole, Word
+from api.doors import Caller, Page, Room, etag, listed, not_modified
+from api.fields import Anything, Body, Id, Instant, Number, QueryWhole, Word
 from api.paging import page
 from backend import chronicle, clock, policy, studies
-from backend.db import db, lock_subject
+from backend.db import db
 from backend.errors import Problem
 from backend.models.clinical import Medication
 from backend.models.people import Account
@@ -228,11 +227,11 @@ def _day(infused_at: datetime | None, now: datetime, zone: str) -> int | None:
 @room.door("GET", "/episodes/<uuid:episode_id>", "episode:read", answer=EpisodeWhole)
 def read(caller: Caller, episode_id: UUID) -> Any:
     """One episode with everything at hand: signals and why, ladder, answers, counts with their age, drugs."""
-    episode = _visible(caller, episode_id)
-    return _whole(caller, episode), 200, etag(episode.version)
+    episode = visible(caller, episode_id)
+    return whole(caller, episode), 200, etag(episode.version)
 
 
-def _visible(caller: Caller, episode_id: UUID) -> Episode:
+def visible(caller: Caller, episode_id: UUID) -> Episode:
     episode = db.session.get(Episode, episode_id)
     if episode is None:
         raise Problem("not_found")
@@ -240,12 +239,12 @@ def _visible(caller: Caller, episode_id: UUID) -> Episode:
     return episode
 
 
-def _locked(caller: Caller, episode_id: UUID) -> Episode:
-    _visible(caller, episode_id)
+def locked(caller: Caller, episode_id: UUID) -> Episode:
+    visible(caller, episode_id)
     return answers.locked_episode(episode_id)
 
 
-def _whole(caller: Caller, episode: Episode) -> dict[str, Any]:
+def whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     subject = db.session.get_one(Subject, episode.subject_id)
     study = studies.revision(subject.study_revision_id)
     day = _day(subject.infused_at, clock.now(), chronicle.site_zone(subject.site_id))
@@ -257,7 +256,7 @@ def _whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     attempts = db.session.scalars(
         sa.select(ContactAttempt).where(ContactAttempt.episode_id == episode.id).order_by(ContactAttempt.at)
     ).all()
-    people = _names(
+    people = names_of(
         [episode.accepted_by]
         + [a.by_id for a in acknowledgements]
         + [a.on_behalf_of_id for a in acknowledgements]
@@ -289,7 +288,7 @@ def _whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     return shown
 
 
-def _names(ids: list[UUID | None]) -> dict[UUID | None, str]:
+def names_of(ids: list[UUID | None]) -> dict[UUID | None, str]:
     rows = db.session.execute(sa.select(Account.id, Account.name).where(Account.id.in_({i for i in ids if i})))
     return {row.id: row.name for row in rows}
 
@@ -343,123 +342,3 @@ def _facts(caller: Caller, subject: Subject, day: int | None) -> dict[str, Any]:
             for row in drugs
         ],
     }
-
-
-class AcknowledgementBody(Body):
-    id = Id(required=True)
-    seen_signal_seq = Whole(required=True)
-    kind = Word(*answers.KINDS, required=True)
-    on_behalf_of = Id(allow_none=True)
-    note = Text(most=1000, allow_none=True)
-
-
-class AttemptBody(Body):
-    id = Id(required=True)
-    outcome = Word("no_answer", "spoke_with", required=True)
-    spoke_with = Word("patient", "carer", "other", allow_none=True)
-    note = Text(most=1000, allow_none=True)
-
-
-class SnoozeBody(Body):
-    id = Id(required=True)
-    until = Instant(required=True)
-    reason = Text(most=1000, required=True)
-
-
-class KnownBody(Body):
-    item = Key(required=True)
-    severity = Whole(most=3, required=True)
-
-
-class CloseBody(Body):
-    outcome = Word(*answers.OUTCOMES, required=True)
-    crs_grade = Whole(most=5, allow_none=True)
-    icans_grade = Whole(most=5, allow_none=True)
-    note = Text(most=2000, allow_none=True)
-    known = ma.fields.List(ma.fields.Nested(KnownBody), validate=validate.Length(max=30))
-
-
-@room.door(
-    "POST",
-    "/episodes/<uuid:episode_id>/acknowledgements",
-    "episode:answer",
-    body=AcknowledgementBody,
-    answer=EpisodeWhole,
-    status=201,
-    also=[200],
-)
-def acknowledge(caller: Caller, episode_id: UUID, body: dict[str, Any]) -> Any:
-    """Accepted, contacted or seen, knowing the signals up to `seen_signal_seq`. Needs no `If-Match`."""
-    episode = _locked(caller, episode_id)
-    _, new = answers.acknowledge(episode, body, caller.account)
-    return _whole(caller, episode), 201 if new else 200, etag(episode.version)
-
-
-@room.door(
-    "POST",
-    "/episodes/<uuid:episode_id>/contact-attempts",
-    "episode:answer",
-    body=AttemptBody,
-    answer=EpisodeWhole,
-    status=201,
-    also=[200],
-)
-def attempt_contact(caller: Caller, episode_id: UUID, body: dict[str, Any]) -> Any:
-    """Note an attempt to reach the patient."""
-    episode = _locked(caller, episode_id)
-    _, new = answers.attempt_contact(episode.subject_id, episode, body, caller.account)
-    return _whole(caller, episode), 201 if new else 200, etag(episode.version)
-
-
-@room.door(
-    "POST",
-    "/subjects/<uuid:subject_id>/contact-attempts",
-    "episode:answer",
-    body=AttemptBody,
-    answer=AttemptAnswer,
-    status=201,
-    also=[200],
-)
-def attempt_contact_of_subject(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
-    """Note an attempt to reach a patient for whom no episode is open."""
-    caller.subject(subject_id)
-    lock_subject(subject_id)
-    row, new = answers.attempt_contact(subject_id, None, body, caller.account)
-    names = ("id", "outcome", "spoke_with", "note", "at")
-    by = _names([row.by_id]).get(row.by_id, "")
-    return {**{name: getattr(row, name) for name in names}, "by": by}, 201 if new else 200
-
-
-@room.door(
-    "POST",
-    "/episodes/<uuid:episode_id>/snooze",
-    "episode:answer",
-    body=SnoozeBody,
-    answer=EpisodeWhole,
-    status=201,
-    also=[200],
-)
-def snooze(caller: Caller, episode_id: UUID, body: dict[str, Any]) -> Any:
-    """Pause an URGENT ladder for up to four hours, with a reason."""
-    episode = _locked(caller, episode_id)
-    _, new = answers.snooze(episode, body, caller.account)
-    return _whole(caller, episode), 201 if new else 200, etag(episode.version)
-
-
-@room.door(
-    "POST",
-    "/episodes/<uuid:episode_id>/close",
-    "episode:close",
-    body=CloseBody,
-    answer=EpisodeWhole,
-    if_match=True,
-)
-def close(caller: Caller, episode_id: UUID, body: dict[str, Any]) -> Any:
-    """Close with what it was. Grades are a doctor's; "none" and "reported_by_phone" need none."""
-    episode = _locked(caller, episode_id)
-    must_match(episode.version)
-    graded = any(body.get(name) is not None for name in ("crs_grade", "icans_grade"))
-    if (graded or body["outcome"] not in answers.QUICK) and not caller.may("episode:grade"):
-        raise Problem("forbidden")
-    answers.close(episode, body, caller.account)
-    return _whole(caller, episode), 200, etag(episode.version)
