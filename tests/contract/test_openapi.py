@@ -11,15 +11,8 @@ from werkzeug.routing import Rule
 
 from backend import policy
 from backend.errors import CODES
-from tests.contract.stage import SHAPE, Stage
+from tests.contract.stage import PUBLIC, SHAPE, Stage
 
-# Doors that anybody may knock at: each of them asks for a secret in the body.
-PUBLIC = {
-    "POST /api/v1/auth/staff/sign-in",
-    "POST /api/v1/auth/activate",
-    "POST /api/v1/auth/sign-in",
-    "POST /api/v1/auth/refresh",
-}
 # Addresses that are no doors of the API: nothing of a subject is behind them.
 PAGES = {"/healthz", "/readyz", "/healthz/worker", "/metrics", "/api/docs", "/api/docs/{name}", "/api/v1/openapi.json"}
 METHODS = ("get", "post", "put", "patch", "delete")
