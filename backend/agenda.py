@@ -5,7 +5,6 @@ transaction that changes a fact; `verify` proves that what is stored is what wou
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -96,7 +95,8 @@ def refresh(subject: Subject) -> tuple[Occurrence, ...]:
     for one in wanted:
         row = stored.pop(one.id, None)
         if row is None:
-            fresh.append({"subject_id": subject.id, "site_id": subject.site_id, **asdict(one)})
+            columns = {name: getattr(one, name) for name in _COLUMNS}  # `asdict` copies deeply, and slowly
+            fresh.append({"subject_id": subject.id, "site_id": subject.site_id, **columns})
             continue
         for name in _COLUMNS:
             if getattr(row, name) != getattr(one, name):
