@@ -6,7 +6,7 @@ line cannot leak; a test feeds it such lines.
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -34,15 +34,30 @@ SPEAKING_KEYS = frozenset(
         "contact",
         "symptom",
         "sentence",
+        "username",
+        "secret",
+        "access_token",
+        "refresh_token",
+        "authorization",
+        "cookie",
+        "query",
     }
 )
 
 
 def without_speaking_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace what could identify or tell about a person."""
-    for key in SPEAKING_KEYS & event.keys():
-        event[key] = "…"
-    return event
+    """Replace what could identify or tell about a person, however deep it lies."""
+    return {key: _silent(key, value) for key, value in event.items()}
+
+
+def _silent(key: str, value: Any) -> Any:
+    if key.lower() in SPEAKING_KEYS:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(inner): _silent(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_silent("", one) for one in value]
+    return value
 
 
 def configure(app: Flask) -> None:
