@@ -1,15 +1,15 @@
 """The audit trail: one row under each write, in its transaction, chained by HMAC.
 
-One chain per subject and one for the system. Each hash covers the row's content and the hash before
+One chain per subject and one for the system. Each hash covers the whole row and the hash before
 it, so a changed, removed or inserted row shows. Contact values never enter: write "changed".
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +18,7 @@ from backend import clock, strictjson
 from backend.db import db
 from backend.installation import vault
 from backend.models.record import AuditEvent, AuditHead
+from backend.models.subject import Subject
 
 SYSTEM = "system"
 _GENESIS = "0" * 64
@@ -66,6 +67,7 @@ def record(
     head = _locked_head(chain)
     who = actor()
     row = AuditEvent(
+        id=uuid4(),
         chain=chain,
         seq=head.seq + 1,
         at=clock.now(),
@@ -91,10 +93,7 @@ def record(
 def _locked_head(chain: str) -> AuditHead:
     """The chain's head, locked. Of two writers that begin a chain at once, one makes it and both use it."""
     wanted = (
-        sa.select(AuditHead)
-        .where(AuditHead.chain == chain)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        sa.select(AuditHead).where(AuditHead.chain == chain).with_for_update().execution_options(populate_existing=True)
     )
     head = db.session.execute(wanted).scalar_one_or_none()
     if head is None:
@@ -107,6 +106,7 @@ def _locked_head(chain: str) -> AuditHead:
 
 def _link(row: AuditEvent) -> str:
     content = {
+        "id": row.id,
         "chain": row.chain,
         "seq": row.seq,
         "at": row.at,
@@ -120,6 +120,7 @@ def _link(row: AuditEvent) -> str:
         "reason": row.reason,
         "origin": row.origin,
         "previous": row.previous,
+        "key_id": row.key_id,
     }
     return vault().chain_digest(strictjson.canonical(content).encode())
 
@@ -145,18 +146,28 @@ def verify(chain: str | None = None) -> ChainReport:
         query = query.where(AuditEvent.chain == chain)
         heads = {name: head for name, head in heads.items() if name == chain}
     rows, last = 0, dict.fromkeys(heads, (0, _GENESIS))
-    for row in db.session.scalars(query):
-        rows += 1
-        seq, previous = last.get(row.chain, (0, _GENESIS))
-        why = _why_bad(row, seq, previous, row.chain in heads)
-        if why:
-            return ChainReport(len(heads), rows, {"chain": row.chain, "seq": row.seq, "why": why})
-        last[row.chain] = (row.seq, row.hash)
+    with closing(db.session.scalars(query)) as found:
+        for row in found:
+            rows += 1
+            seq, previous = last.get(row.chain, (0, _GENESIS))
+            why = _why_bad(row, seq, previous, row.chain in heads)
+            if why:
+                return ChainReport(len(heads), rows, {"chain": row.chain, "seq": row.seq, "why": why})
+            last[row.chain] = (row.seq, row.hash)
     for name, head in heads.items():
         if last[name] != (head.seq, head.hash):
             bad = {"chain": name, "seq": last[name][0] + 1, "why": "rows at the end are missing"}
             return ChainReport(len(heads), rows, bad)
+    gone = min(_expected(chain) - heads.keys(), default=None)
+    if gone is not None:
+        return ChainReport(len(heads), rows, {"chain": gone, "seq": 1, "why": "the whole chain is missing"})
     return ChainReport(len(heads), rows, None)
+
+
+def _expected(chain: str | None) -> set[str]:
+    """The chains there must be: every subject's begins with its enrolment."""
+    subjects = {str(subject_id) for subject_id in db.session.scalars(sa.select(Subject.id))}
+    return subjects if chain is None else subjects & {chain}
 
 
 def _why_bad(row: AuditEvent, seq: int, previous: str, has_head: bool) -> str | None:
