@@ -96,15 +96,11 @@ def test_a_database_that_is_not_there_yet_is_nobodys(tmp_path: Path) -> None:
         db.engine.dispose()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["-m", "flask", "--app", "wsgi", "worker"],
-        ["-c", "import wsgi"],
-        ["-m", "flask", "--app", "wsgi", "db", "upgrade"],
-    ],
-    ids=["worker", "web", "migration"],
-)
+FLASK = ["-m", "flask", "--app", "wsgi"]
+PROCESSES = {"web": ["-c", "import wsgi"], "worker": [*FLASK, "worker"], "migration": [*FLASK, "db", "upgrade"]}
+
+
+@pytest.mark.parametrize("command", PROCESSES.values(), ids=PROCESSES)
 def test_no_process_of_a_live_installation_starts_on_a_demos_database(command: list[str], tmp_path: Path) -> None:
     url = migrated(DEMO, tmp_path)
     env = {"PATH": os.environ["PATH"], **LIVE, "DATABASE_URL": url}
