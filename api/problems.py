@@ -157,6 +157,11 @@ def from_http(error: HTTPException) -> Response:
     return answer(problem)
 
 
+def _is_taken(error: IntegrityError) -> bool:
+    """Two requests made the same thing in the same instant, and the other was first. Any other broken rule is ours."""
+    return getattr(error.orig, "sqlstate", None) == "23505" or str(error.orig).startswith("UNIQUE constraint")
+
+
 def from_crash(error: Exception) -> Response:
     """Anything unforeseen: logged by kind, place and request id, answered without a detail.
 
@@ -172,8 +177,7 @@ def from_crash(error: Exception) -> Response:
     )
     if isinstance(error, OperationalError):
         return answer(Problem("unavailable", headers={"Retry-After": "2"}))
-    if isinstance(error, IntegrityError) and "daymark keeps" not in str(error.orig):
-        # Two requests made the same thing in the same instant, and the other was first.
+    if isinstance(error, IntegrityError) and _is_taken(error):
         return answer(
             Problem("conflict", "something of the same name was stored at the same moment; look, then try again")
         )
