@@ -185,6 +185,20 @@ def test_a_database_that_is_away_asks_to_come_again(stage: Stage, monkeypatch: p
     assert SECRET not in answer.text
 
 
+def test_two_who_want_the_same_number_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On both databases: who comes second after the check has passed is told of a conflict, and nothing is stored."""
+    first = house.enrol(number="007")
+    monkeypatch.setattr(enrolment, "_check_enrolment", lambda *_: None)
+    body = subject_body(house, number="007")
+    refuses(house, house.nurse, "POST", "/subjects", body, status=409, code="conflict")
+    assert [one["id"] for one in house.nurse.get("/subjects?q=007").json["items"]] == [first["id"]]
+
+
+def test_any_other_broken_promise_is_a_crash(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashing(monkeypatch, sa.exc.IntegrityError("x", {}, Exception("NOT NULL constraint failed: subject.number")))
+    problem_of(stage.house.nurse.get("/sites"), 500, "internal")
+
+
 def test_statements_in_errors_never_show_what_was_said(house: House) -> None:
     """On both databases: the engine hides parameters, so that no traceback of a command prints them."""
     with house.app.app_context(), transaction(writes=False), pytest.raises(sa.exc.SQLAlchemyError) as broken:
