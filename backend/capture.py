@@ -50,12 +50,13 @@ def submit(
     *,
     source: str,
     reason: str | None = None,
+    timed_as: EntryVersion | None = None,
 ) -> Taken:
     """Store one revision of an entry and raise what the rules find in it.
 
     `content` is the body of `PUT /me/entries/{id}` as parsed: revision, form, slot_id, reporter, the times,
-    time_zone, answers, practice. `source`: phone, telephone, ward. Raises Problem with the path of every fault;
-    a conflict keeps both contents.
+    time_zone, answers, practice. `source`: phone, telephone, ward. `timed_as`: the version whose time of
+    measurement stands. Raises Problem with the path of every fault; a conflict keeps both contents.
     """
     subject = lock_subject(subject_id)
     study = studies.revision(subject.study_revision_id)
@@ -76,6 +77,8 @@ def submit(
         raise Problem("subject_ended")
     checked = _check(study, subject, entry, content, source)
     version = _version(entry_id, content, checked, author, digest, now, reason)
+    if timed_as is not None:
+        version.effective_at, version.skew_s = timed_as.effective_at, timed_as.skew_s
     new = entry is None
     if entry is None:
         entry = _new_entry(subject, entry_id, content, source, version, now)
@@ -127,7 +130,9 @@ def correct(subject_id: UUID, entry_id: UUID, content: Mapping[str, Any], author
         "answers": content["answers"],
         "practice": entry.practice,
     }
-    return submit(subject_id, entry_id, body, author, source="telephone", reason=content["reason"])
+    # A raw time was read off the device's clock, whose error was measured then; a corrected one off ours.
+    same_time = version if content.get("measured_at") is None else None
+    return submit(subject_id, entry_id, body, author, source="telephone", reason=content["reason"], timed_as=same_time)
 
 
 def stored(subject_id: UUID, entry_id: UUID) -> tuple[Entry, EntryVersion]:
@@ -284,8 +289,12 @@ def _new_entry(
 def _revise(
     subject: Subject, entry: Entry, version: EntryVersion, content: Mapping[str, Any], source: str, now: datetime
 ) -> Occurrence | None:
-    """Move the entry to its new version; a patient may until the slot closes, afterwards the site does."""
-    if source == "phone" and not entry.practice and now >= _closes_at(subject, entry):
+    """Move the entry to its new version; a patient may until the slot closes, afterwards the site does.
+
+    What counts is when it was typed, on our clock: a phone without a network sends it later.
+    """
+    typed_at = effective_time(content["entered_at"], timedelta(seconds=version.skew_s), now)
+    if source == "phone" and not entry.practice and typed_at >= _closes_at(subject, entry):
         raise Problem("slot_closed")
     moved = entry.effective_at != version.effective_at
     entry.revision = version.revision
