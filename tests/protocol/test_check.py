@@ -74,11 +74,11 @@ def visit(**changes: Any) -> Spoil:
 FAULTS: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
     "form asks an unknown item": (
         lambda c: c["forms"]["evening"]["items"].append({"item": "smell"}),
-        [("/forms/evening/items/7/item", "unknown_item")],
+        [("/forms/evening/items/9/item", "unknown_item")],
     ),
     "form asks an item twice": (
         lambda c: c["forms"]["evening"]["items"].append({"item": "puffs"}),
-        [("/forms/evening/items/7/item", "duplicate")],
+        [("/forms/evening/items/9/item", "duplicate")],
     ),
     "show-if looks ahead": (
         put(*EVENING, 0, "show_if", {"item": "puffs", "op": "ge", "value": 1}),
