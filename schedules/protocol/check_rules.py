@@ -18,7 +18,7 @@ Path = tuple[object, ...]
 
 
 class RuleFacts(Protocol):
-    """What a registered rule says of itself: answers and measurement codes it reads, thresholds it needs."""
+    """What a registered rule says of itself: answers and codes it reads, thresholds and settings it needs."""
 
     @property
     def id(self) -> str: ...
@@ -28,6 +28,8 @@ class RuleFacts(Protocol):
     def reads_values(self) -> tuple[str, ...]: ...
     @property
     def thresholds(self) -> tuple[str, ...]: ...
+    @property
+    def settings(self) -> tuple[str, ...]: ...
 
 
 # --- rules ------------------------------------------------------------------------------------------------
@@ -47,6 +49,10 @@ def rule_faults(study: Study, catalogue: Mapping[str, RuleFacts] | None) -> Iter
             yield Fault(pointer(path), "unknown_rule", f"there is no rule {id!r} in the catalogue")
             continue
         yield from _threshold_faults(rule, catalogue[id], path)
+        yield from _window_faults(rule, windows, path)
+        for name in catalogue[id].settings:
+            if name not in study.settings:
+                yield Fault(pointer(("settings", name)), "missing_setting", f"{id} needs {name!r}")
         yield from _reading_faults(study, rule, catalogue[id], path)
 
 
@@ -58,6 +64,13 @@ def _threshold_faults(rule: Rule, facts: RuleFacts, path: Path) -> Iterator[Faul
         if name not in facts.thresholds:
             message = f"{rule.id} does not read {name!r}: changing it would change nothing"
             yield Fault(pointer((*path, "thresholds", name)), "unknown_threshold", message)
+
+
+def _window_faults(rule: Rule, windows: set[str], path: Path) -> Iterator[Fault]:
+    """A threshold whose name ends in `_window` names one of the risk windows."""
+    for name, value in rule.thresholds.items():
+        if name.endswith("_window") and value not in windows:
+            yield Fault(pointer((*path, "thresholds", name)), "unknown_window", f"there is no risk window {value!r}")
 
 
 def _reading_faults(study: Study, rule: Rule, facts: RuleFacts, path: Path) -> Iterator[Fault]:

@@ -1,10 +1,11 @@
 """Rules against their catalogue: what each reads must be asked in time or entered by staff, and its numbers given."""
 
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from backend.safety.rules.base import CATALOGUE
 from schedules.protocol.build import build
 from schedules.protocol.check import check
 from schedules.protocol.definition import Study
+from schedules.protocol.load import SCHEMA
 
 Content = dict[str, Any]
 
@@ -27,6 +29,7 @@ class Facts:
     reads_items: tuple[str, ...] = ()
     reads_values: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 def found(content: Content, catalogue: Mapping[str, Facts] | None = None) -> list[tuple[str, str]]:
@@ -52,6 +55,18 @@ def test_without_a_catalogue_rules_are_left_alone(content: Content) -> None:
 )
 def test_a_rule_needs_its_numbers_and_somebody_to_ask(content: Content, facts: Facts, expected: list[Any]) -> None:
     assert found(content, {"R11": facts}) == expected
+
+
+def test_a_rule_needs_the_shared_numbers_it_reads(content: Content) -> None:
+    facts = Facts("R11", settings=("sitting_minutes", "neuro_max"))
+    assert found(content, {"R11": facts}) == [("/settings/neuro_max", "missing_setting")]
+
+
+def test_a_window_named_in_a_threshold_is_one_of_the_studys(content: Content) -> None:
+    facts = Facts("R11", thresholds=("in_window",))
+    for window, expected in (("early", []), ("W2", [("/rules/R11/thresholds/in_window", "unknown_window")])):
+        content["rules"]["R11"]["thresholds"] = {"in_window": window}
+        assert found(content, {"R11": facts}) == expected
 
 
 def test_a_threshold_no_rule_reads_is_a_fault(content: Content) -> None:
@@ -100,9 +115,20 @@ def test_the_lupus_study_fits_the_rules_as_they_are(sle: Study) -> None:
 
 
 def test_every_setting_the_safety_rooms_read_stands_in_the_lupus_study(sle: Study) -> None:
-    """A missing one would be a KeyError in the middle of a report; the catalogue does not name them."""
+    """A missing one would be a KeyError in the middle of a report."""
     rooms = Path(backend.safety.rules.__file__).parents[1]
     sources = "\n".join(path.read_text(encoding="utf-8") for path in rooms.rglob("*.py"))
     read = set(re.findall(r'settings\["(\w+)"\]', sources))
     assert {"fever", "masking"} <= read
     assert read - set(sle.settings) == set()
+
+
+def test_the_lupus_study_cannot_lose_a_number_its_rules_read(sle: Study) -> None:
+    """What the structure does not ask of every study, a rule that reads it asks of this one."""
+    of_every_study = json.loads(SCHEMA.read_text(encoding="utf-8"))["properties"]["settings"]["required"]
+    others = set(sle.settings) - set(of_every_study)
+    assert others >= {"anc_valid_h", "hr_per_degree", "neuro_max", "neuro_item_max", "sedative_h", "organ_answers"}
+    for name in others:
+        poorer = replace(sle, settings={key: value for key, value in sle.settings.items() if key != name})
+        faults = check(poorer, CATALOGUE)
+        assert {(fault.path, fault.code) for fault in faults} == {(f"/settings/{name}", "missing_setting")}

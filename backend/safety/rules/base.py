@@ -20,7 +20,10 @@ RuleFunction = Callable[[Context, Thresholds], Finding | None]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One rule of the catalogue. `triggers`: the kinds of fact it is asked about; `thresholds`: names it needs."""
+    """One rule of the catalogue. `triggers`: the kinds of fact it is asked about.
+
+    `thresholds` and `settings`: the names it needs of its own numbers and of those that rules share.
+    """
 
     id: str
     function: RuleFunction
@@ -28,6 +31,7 @@ class Registered:
     reads_items: tuple[str, ...]
     reads_values: tuple[str, ...]
     thresholds: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
 
 CATALOGUE: dict[str, Registered] = {}
@@ -40,13 +44,17 @@ def rule(
     items: tuple[str, ...] = (),
     values: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
 ) -> Callable[[RuleFunction], RuleFunction]:
-    """Enter a rule into the catalogue under its id; a second rule of the same id is a programming error."""
+    """Enter a rule into the catalogue under its id; a second rule of the same id is a programming error.
+
+    `settings` are the shared numbers it reads beside those every study has.
+    """
 
     def register(function: RuleFunction) -> RuleFunction:
         if id in CATALOGUE:
             raise ValueError(f"rule {id} is registered twice")
-        CATALOGUE[id] = Registered(id, function, triggers, items, values, thresholds)
+        CATALOGUE[id] = Registered(id, function, triggers, items, values, thresholds, settings)
         return function
 
     return register

@@ -99,6 +99,7 @@ def _mean_pressure(context: Context, taken: Measured) -> tuple[Decimal, Fact] | 
     items=("faint", "sbp", "dbp", "dizzy", "confused", "breath"),
     values=("sbp", "dbp"),
     thresholds=("sbp_mmhg", "map_mmhg", "confirm_within_h", "dizzy", "confused", "breath", "unconfirmed_level"),
+    settings=("pressure_pair_min",),
 )
 def low_pressure_or_faint(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R04: SBP below `sbp_mmhg` confirmed or with a symptom, mean pressure below `map_mmhg`, or fainted.
@@ -265,6 +266,7 @@ def lower_oxygen_or_short_of_breath(context: Context, thresholds: Thresholds) ->
     items=("hr",),
     values=("hr",),
     thresholds=("hr_per_min", "hr_above_baseline_per_min", "within_h"),
+    settings=("hr_per_degree",),
 )
 def fast_pulse(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R18: heart rate from `hr_per_min`, or twice in a row `hr_above_baseline_per_min` over own baseline."""

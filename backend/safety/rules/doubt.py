@@ -13,7 +13,7 @@ from backend.safety.rules.vocabulary import Text, drug
 from backend.safety.rules.wording import listed, number
 
 
-@rule("S3", items=("neuro_finished",))
+@rule("S3", items=("neuro_finished",), settings=("sedative_h",))
 def neuro_not_finished(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.6 S3: a neuro check handed in as "could not finish" acts as R02, also during admission.
 

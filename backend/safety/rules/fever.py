@@ -95,6 +95,7 @@ def _grade_two_keys(signs: list[Finding]) -> tuple[str, ...]:
     items=READS,
     values=("body_temperature", "anc"),
     thresholds=("anc_10_9_per_l", "fever_within_h"),
+    settings=("anc_valid_h",),
 )
 def neutropenic_fever(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R09: definite fever and a last ANC below `anc_10_9_per_l` at most `anc_valid_h` old.
@@ -280,6 +281,7 @@ def _measure_again(context: Context, level: str, reading: Reading, asks: str) ->
     items=(*READS, "sbp", "spo2"),
     values=("body_temperature", "sbp", "spo2"),
     thresholds=("sign_level", "sbp_below_baseline_pct", "spo2_pct", "spo2_below_baseline_points"),
+    settings=("prophylaxis_classes",),
 )
 def late_fever(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R27: definite fever after D30: infection first; `sign_level` with a pressure, SpO2 or neuro sign.

@@ -118,6 +118,7 @@ def _neuro_finding(
     "R02",
     items=("confused", "words", "neuro_finished", *CHECK),
     thresholds=("confused", "words", "neuro_score", "neuro_drop"),
+    settings=("neuro_max", "neuro_item_max", "sedative_h"),
 )
 def confusion_or_failed_check(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R02: confused, lost for words, neuro check at or below `neuro_score`, a drop of `neuro_drop`, or unable."""
@@ -142,6 +143,7 @@ def confusion_or_failed_check(context: Context, thresholds: Thresholds) -> Findi
     "R03",
     items=("confused", "words", "writing", *CHECK),
     thresholds=("confused", "words", "neuro_drop_from", "neuro_drop_to"),
+    settings=("neuro_max", "neuro_item_max", "sedative_h"),
 )
 def slight_confusion(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R03: confused or words at exactly the mild step, handwriting changed, or a small drop in the neuro check.
@@ -166,6 +168,7 @@ def slight_confusion(context: Context, thresholds: Thresholds) -> Finding | None
     "R32",
     items=("confused", "words", "seizure_weak"),
     thresholds=("mild_level", "confused", "words", "mild_confused", "mild_words"),
+    settings=("neuro_item_max", "sedative_h"),
 )
 def late_neuro_sign(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R32: the weekly form's confusion, words and fit or weakness after D30, at the levels of R01–R03."""

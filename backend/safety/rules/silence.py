@@ -156,13 +156,20 @@ def report_late(context: Context, thresholds: Thresholds) -> Finding | None:
 @rule(
     "S2",
     triggers=SILENCE,
-    thresholds=("missed_in_a_row_w2", "hours_without_report_w3", "weekly_hours", "weekly_level"),
+    thresholds=(
+        "missed_in_a_row",
+        "missed_in_window",
+        "hours_without_report",
+        "hours_in_window",
+        "weekly_hours",
+        "weekly_level",
+    ),
 )
 def reports_missing(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.6 S2: two scheduled reports in a row missed (W2), none for 24 h (W3), none 48 h after a weekly one was due.
 
-    Missed is a slot that closed undone. In W3 the hours run from the last report; where none is on record, from the
-    first announced time. The weekly spell is told once, at its own level.
+    Missed is a slot that closed undone; the study says which windows are meant. The hours run from the last report;
+    where none is on record, from the first announced time. The weekly spell is told once, at its own level.
     """
     if context.admitted:
         return None
@@ -171,9 +178,10 @@ def reports_missing(context: Context, thresholds: Thresholds) -> Finding | None:
         return weekly
     spell = _silent_since(context)
     missed = [due for due in spell if due.closes_at <= context.now]
-    by_count = context.window == "W2" and len(missed) >= thresholds["missed_in_a_row_w2"]
-    last, least_h = _last_report(context), thresholds["hours_without_report_w3"]
-    by_hours = context.window == "W3" and _hours_silent(context, last.at if last else None, missed, least_h)
+    by_count = context.window == thresholds["missed_in_window"] and len(missed) >= thresholds["missed_in_a_row"]
+    last, least_h = _last_report(context), thresholds["hours_without_report"]
+    since = last.at if last else None
+    by_hours = context.window == thresholds["hours_in_window"] and _hours_silent(context, since, missed, least_h)
     if not (by_count or by_hours):
         return None
     clocks = listed(clock(context, due.due_at) for due in missed)

@@ -99,6 +99,7 @@ def _early_signs(context: Context, thresholds: Thresholds) -> list[list[Fact]]:
     "R25",
     items=("rash", "joints", "oedema", "urine", "palps", "breath", "cough", "diarrhoea_24h"),
     thresholds=("from_day", "to_day", "above_baseline", "diarrhoea_above_baseline", "fever_within_h", "serious_level"),
+    settings=("organ_answers",),
 )
 def known_organ_again(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 R25 and §1.6: a symptom above own baseline in an organ affected before, without fever, not masked.
@@ -223,6 +224,7 @@ def rising_temperature(context: Context, thresholds: Thresholds) -> Finding | No
     items=("hr", "temp_c", "temp_site"),
     values=("hr", "body_temperature"),
     thresholds=("hr_above_expected_per_min", "combined_level"),
+    settings=("hr_per_degree",),
 )
 def pulse_out_of_step(context: Context, thresholds: Thresholds) -> Finding | None:
     """§3.3 T2: heart rate `hr_above_expected_per_min` or more above what own resting rate and temperature explain."""
