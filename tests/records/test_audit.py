@@ -1,5 +1,6 @@
 """The trail holds after the whole main job, and whatever is changed in it is found; on both databases."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 from house import House
 
+from api.app import create_app
 from backend import audit, guards
 from backend.db import db, transaction
 from backend.models.base import Base
@@ -85,7 +87,7 @@ def test_contact_data_never_enter(trail: House) -> None:
 
 
 def tamper(house: House, *statements: str, **given: Any) -> None:
-    """Change the trail as somebody would who owns the database."""
+    """Take the guards away and change the trail, as somebody would who owns the database."""
     with house.app.app_context(), db.engine.connect() as connection, connection.begin():
         for name, table in guards.existing(connection).items():
             if table == "audit_event":
@@ -102,21 +104,9 @@ def middle(house: House) -> AuditEvent:
     return rows[len(rows) // 2]  # type: ignore[no-any-return]
 
 
-def broken(house: House, chain: str, seq: int) -> str:
-    """That all three ways of asking find the same first bad row; why it is bad."""
-    report = verified(house.app)
-    assert report.first_bad is not None
-    assert (report.first_bad["chain"], report.first_bad["seq"]) == (chain, seq)
-    assert house.monitor.get("/audit/verify").json["first_bad"] == report.first_bad
-    run = house.app.test_cli_runner().invoke(args=["audit", "verify"])
-    assert run.exit_code == 1
-    assert report.first_bad["why"] in run.output
-    return str(report.first_bad["why"])
-
-
 def test_a_change_in_any_column_is_found(trail: House) -> None:
     row = middle(trail)
-    tamper(trail, "UPDATE audit_event SET reason = reason WHERE seq > 0")  # only drops the guards
+    tamper(trail)
     table = Base.metadata.tables["audit_event"]
     for column in table.columns:
         before = getattr(row, column.name)
@@ -136,98 +126,102 @@ def test_a_change_in_any_column_is_found(trail: House) -> None:
         assert verified(trail.app).intact, column.name
 
 
-def test_a_removed_row_is_found(trail: House) -> None:
+COPY = (
+    "INSERT INTO audit_event (id, chain, seq, at, actor_id, actor_role, verb, entity, entity_id, old, new, reason, "
+    "origin, previous, hash, key_id) SELECT :id, {chain}, {seq}, at, actor_id, actor_role, verb, entity, entity_id, "
+    "old, new, reason, origin, {previous}, {hash}, key_id FROM audit_event WHERE chain = :chain AND seq = :seq"
+)
+DELETE = "DELETE FROM audit_event WHERE chain = :chain"
+# what is done, to which seq of the chain it leads (from the middle row's, or the last one's), and why it is bad
+TAMPERED: dict[str, tuple[tuple[str, ...], str, int, str]] = {
+    "a removed row": ((f"{DELETE} AND seq = :seq",), "seq", 1, "a row is missing or doubled"),
+    "a removed row, the others moved up": (
+        (
+            f"{DELETE} AND seq = :seq",
+            "UPDATE audit_event SET seq = -seq WHERE chain = :chain AND seq > :seq",
+            "UPDATE audit_event SET seq = -seq - 1 WHERE chain = :chain AND seq < 0",
+        ),
+        "seq", 0, "the row does not follow the one before",
+    ),
+    "a removed last row": ((f"{DELETE} AND seq = :last",), "last", 0, "rows at the end are missing"),
+    "a removed tail": ((f"{DELETE} AND seq >= :seq",), "seq", 0, "rows at the end are missing"),
+    "all rows of a chain": ((DELETE,), "zero", 1, "rows at the end are missing"),
+    "a chain with its head": (
+        (DELETE, "DELETE FROM audit_head WHERE chain = :chain"), "zero", 1, "the whole chain is missing",
+    ),
+    "a forged row at the end, the head moved along": (
+        (
+            COPY.format(chain="chain", seq=":last + 1", previous=":tail", hash=":forged"),
+            "UPDATE audit_head SET hash = :forged, seq = seq + 1 WHERE chain = :chain",
+        ),
+        "last", 1, "the row was changed",
+    ),
+    "a swapped pair": (
+        (
+            "UPDATE audit_event SET seq = -1 WHERE chain = :chain AND seq = :seq",
+            "UPDATE audit_event SET seq = :seq WHERE chain = :chain AND seq = :seq + 1",
+            "UPDATE audit_event SET seq = :seq + 1 WHERE chain = :chain AND seq = -1",
+        ),
+        "seq", 0, "the row does not follow the one before",
+    ),
+}  # fmt: skip
+
+
+class Undo(Exception):
+    """Nothing of it is kept."""
+
+
+def under(house: House, *statements: str, **given: Any) -> dict[str, Any] | None:
+    """The first bad row while the trail stands so; afterwards all is as before."""
+    used = {name: value for name, value in given.items() if any(f":{name}" in each for each in statements)}
+    with house.app.app_context(), contextlib.suppress(Undo), transaction():
+        for statement in statements:
+            here = {name: value for name, value in used.items() if f":{name}" in statement}
+            assert db.session.execute(sa.text(statement), here).rowcount >= 1, statement  # type: ignore[attr-defined]
+        found = audit.verify().first_bad
+        raise Undo
+    return found
+
+
+def test_every_way_of_tampering_is_found(trail: House) -> None:
+    row = middle(trail)
+    rows = trail.rows(sa.select(AuditEvent).where(AuditEvent.chain == row.chain).order_by(AuditEvent.seq))
+    places = {"seq": row.seq, "last": rows[-1].seq, "zero": 0}
+    tamper(trail)
+    for what, (statements, place, step, why) in TAMPERED.items():
+        found = under(trail, *statements, chain=row.chain, seq=row.seq, last=rows[-1].seq, tail=rows[-1].hash,
+                      id=uuid4().hex, forged="a" * 64)  # fmt: skip
+        assert found == {"chain": row.chain, "seq": places[place] + step, "why": why}, what
+        assert verified(trail.app).intact
+
+
+def test_a_row_in_a_chain_where_it_does_not_belong_is_found(trail: House) -> None:
+    row = middle(trail)
+    last = max(one.seq for one in trail.rows(sa.select(AuditEvent).where(AuditEvent.chain == audit.SYSTEM)))
+    tamper(trail)
+    moved = "UPDATE audit_event SET chain = 'system', seq = :last WHERE chain = :chain AND seq = :seq"
+    assert under(trail, moved, chain=row.chain, seq=row.seq, last=last + 1) is not None
+    begun = COPY.format(chain="'other'", seq="1", previous="previous", hash="hash")
+    found = under(trail, begun, chain=row.chain, seq=row.seq, id=uuid4().hex)
+    assert found == {"chain": "other", "seq": 1, "why": "the chain has no head"}
+
+
+def test_all_ways_of_asking_find_the_same_row(trail: House) -> None:
+    """And one chain can be asked about alone."""
     row = middle(trail)
     tamper(trail, "DELETE FROM audit_event WHERE chain = :chain AND seq = :seq", chain=row.chain, seq=row.seq)
-    assert broken(trail, row.chain, row.seq + 1) == "a row is missing or doubled"
-
-
-def test_a_removed_row_with_the_others_moved_up_is_found(trail: House) -> None:
-    row = middle(trail)
-    tamper(
-        trail,
-        "DELETE FROM audit_event WHERE chain = :chain AND seq = :seq",
-        "UPDATE audit_event SET seq = -seq WHERE chain = :chain AND seq > :seq",
-        "UPDATE audit_event SET seq = -seq - 1 WHERE chain = :chain AND seq < 0",
-        chain=row.chain,
-        seq=row.seq,
-    )
-    assert broken(trail, row.chain, row.seq) == "the row does not follow the one before"
-
-
-@pytest.mark.parametrize("how_many", [1, 5])
-def test_a_removed_tail_is_found(trail: House, how_many: int) -> None:
-    row = middle(trail)
-    last = max(one.seq for one in trail.rows(sa.select(AuditEvent).where(AuditEvent.chain == row.chain)))
-    tamper(trail, "DELETE FROM audit_event WHERE chain = :chain AND seq > :seq", chain=row.chain, seq=last - how_many)
-    assert broken(trail, row.chain, last - how_many + 1) == "rows at the end are missing"
-
-
-def test_a_whole_chain_that_is_gone_is_found(trail: House) -> None:
-    row = middle(trail)
-    tamper(trail, "DELETE FROM audit_event WHERE chain = :chain", chain=row.chain)
-    assert broken(trail, row.chain, 1) == "rows at the end are missing"
-    tamper(trail, "DELETE FROM audit_head WHERE chain = :chain", chain=row.chain)
-    assert broken(trail, row.chain, 1) == "the whole chain is missing"
+    report = verified(trail.app)
+    assert report.first_bad == {"chain": row.chain, "seq": row.seq + 1, "why": "a row is missing or doubled"}
+    assert trail.monitor.get("/audit/verify").json["first_bad"] == report.first_bad
+    run = trail.app.test_cli_runner().invoke(args=["audit", "verify"])
+    assert run.exit_code == 1
+    assert "a row is missing or doubled" in run.output
     with trail.app.app_context(), transaction(writes=False):
-        assert audit.verify(audit.SYSTEM).intact  # one chain can be asked about alone
+        assert audit.verify(audit.SYSTEM).intact
         assert not audit.verify(row.chain).intact
 
 
-COPY = (
-    "INSERT INTO audit_event (id, chain, seq, at, actor_id, actor_role, verb, entity, entity_id, old, new, reason, "
-    "origin, previous, hash, key_id) SELECT :id, chain, {seq}, at, actor_id, actor_role, verb, entity, entity_id, "
-    "old, new, reason, origin, {previous}, {hash}, key_id FROM audit_event WHERE chain = :chain AND seq = :seq"
-)
-
-
-def test_an_inserted_row_is_found_even_with_its_head(trail: House) -> None:
-    """A forged row at the end that continues the chain, its head moved along: only the key is missing."""
-    row = middle(trail)
-    last = max(trail.rows(sa.select(AuditEvent).where(AuditEvent.chain == row.chain)), key=lambda one: one.seq)
-    copy = COPY.format(seq=last.seq + 1, previous=":last", hash=":forged")
-    forged = {"id": uuid4().hex, "last": last.hash, "forged": "a" * 64, "chain": row.chain, "seq": row.seq}
-    tamper(trail, copy, "UPDATE audit_head SET hash = :forged, seq = seq + 1 WHERE chain = :chain", **forged)
-    assert broken(trail, row.chain, last.seq + 1) == "the row was changed"
-
-
-def test_a_chain_that_nobody_began_is_found(trail: House) -> None:
-    row = middle(trail)
-    copy = COPY.format(seq="1", previous="previous", hash="hash").replace("SELECT :id, chain", "SELECT :id, 'other'")
-    tamper(trail, copy, id=uuid4().hex, chain=row.chain, seq=row.seq)
-    assert broken(trail, "other", 1) == "the chain has no head"
-
-
-def test_a_swapped_pair_is_found(trail: House) -> None:
-    row = middle(trail)
-    tamper(
-        trail,
-        "UPDATE audit_event SET seq = -1 WHERE chain = :chain AND seq = :seq",
-        "UPDATE audit_event SET seq = :seq WHERE chain = :chain AND seq = :seq + 1",
-        "UPDATE audit_event SET seq = :seq + 1 WHERE chain = :chain AND seq = -1",
-        chain=row.chain,
-        seq=row.seq,
-    )
-    assert broken(trail, row.chain, row.seq) == "the row does not follow the one before"
-
-
-def test_a_row_of_another_chain_does_not_fit(trail: House) -> None:
-    """The content is moved with its hash; the hash covers the chain's name and the row before."""
-    row = middle(trail)
-    last = max(one.seq for one in trail.rows(sa.select(AuditEvent).where(AuditEvent.chain == audit.SYSTEM)))
-    tamper(
-        trail,
-        "UPDATE audit_event SET chain = 'system', seq = :last WHERE chain = :chain AND seq = :seq",
-        last=last + 1,
-        chain=row.chain,
-        seq=row.seq,
-    )
-    assert not verified(trail.app).intact
-
-
 def test_another_installations_key_finds_every_row_changed(trail: House) -> None:
-    from api.app import create_app
-
     environ = {
         "DATABASE_URL": trail.app.config["SQLALCHEMY_DATABASE_URI"],
         "SECRET_KEY": "x" * 40,
