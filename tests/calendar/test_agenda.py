@@ -11,7 +11,7 @@ from backend.db import db, transaction
 from backend.models.calendar import Occurrence
 from tests.calendar.lives import Life
 
-LIVES, THINGS = 5, 30
+LIVES, THINGS = 5, 24
 
 
 @pytest.mark.parametrize("batch", range(3))
