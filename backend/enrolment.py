@@ -42,13 +42,14 @@ class Move:
 def enrol(site: Site, content: dict[str, Any], enrolled_by: UUID) -> tuple[Subject, bool]:
     """Make a subject with consents, contact and the patient's account. (subject, whether it is new).
 
-    `content` is the body of `POST /subjects` as parsed. A repeat of the same id gives the stored subject;
-    the same id with other content, or a number already taken at the site, is a conflict.
+    `content` is the body of `POST /subjects` as parsed. A repeat of the same id gives the stored subject; the id
+    with another site, number or year of birth, or a number already taken at the site, is a conflict.
     """
     study = studies.of_site(site)
     stored = db.session.get(Subject, content["id"])
     if stored is not None:
-        if (stored.site_id, stored.number) != (site.id, content["number"]):
+        said = (site.id, content["number"], content["year_of_birth"])
+        if (stored.site_id, stored.number, stored.year_of_birth) != said:
             raise Problem("id_taken")
         return stored, False
     _check_enrolment(study, site, content)
