@@ -8,7 +8,7 @@ import marshmallow as ma
 import sqlalchemy as sa
 
 from api.doors import Caller, Page, Room, etag, listed, must_match
-from api.fields import Body, Day, Id, Instant, Query, Text, Word
+from api.fields import LATEST, Body, Day, Id, Instant, Query, Text, Word
 from api.paging import page
 from api.routes.subjects import site_of
 from backend import agenda, clock, policy, studies, visits
@@ -117,17 +117,29 @@ def due_list(caller: Caller, query: dict[str, Any]) -> Any:
         shown = view(occurrence, state, studies.revision(revision), caller.account.locale)
         return {**shown, "subject_id": occurrence.subject_id, "subject_number": number, "site_id": occurrence.site_id}
 
-    return page(wanted, (Occurrence.due_at, Occurrence.id), query, show)
+    due = Occurrence.due_at if _by_date(query) else sa.func.coalesce(Occurrence.due_at, _UNDATED)
+    return page(wanted, (due, Occurrence.id), query, show)
+
+
+# Where what is not dated stands in a list by due time: last. A cursor cannot hold "no time".
+_UNDATED = sa.literal(LATEST, Occurrence.due_at.type)
+
+
+def _by_date(query: dict[str, Any]) -> bool:
+    return "date" in query or "status" not in query
 
 
 def _span(site: Site, query: dict[str, Any], now: datetime) -> sa.ColumnElement[bool]:
-    """One site's rows for the date asked for, or for a status all that could have it around now."""
-    if "date" in query or "status" not in query:
+    """One site's rows for the date asked for, or for a status all that could have it around now, the undated too."""
+    if _by_date(query):
         day = query.get("date") or local_date(now, site.time_zone)
         first, last = start_of_day(day, site.time_zone), end_of_day(day, site.time_zone)
     else:
         first, last = now - LONGEST, now + LONGEST
-    return sa.and_(Occurrence.site_id == site.id, Occurrence.due_at >= first, Occurrence.due_at < last)
+    around = sa.and_(Occurrence.due_at >= first, Occurrence.due_at < last)
+    return sa.and_(
+        Occurrence.site_id == site.id, around if _by_date(query) else sa.or_(around, Occurrence.due_at.is_(None))
+    )
 
 
 class AppointmentBody(Body):

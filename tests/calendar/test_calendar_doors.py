@@ -199,13 +199,29 @@ def test_the_nurses_list_is_the_subjects_calendars_of_the_day(sqlite_house: Hous
 def test_the_list_by_status_and_kind_adds_up(sqlite_house: House) -> None:
     house = sqlite_house
     subjects = several(house)
-    whole = [one for subject in subjects for one in calendar(house, subject) if one["due_at"]]
-    for status in ("not_yet", "open", "due", "done", "overdue", "missed", "not_applicable"):
+    whole = [one for subject in subjects for one in calendar(house, subject)]
+    for status in ("not_dated", "not_yet", "open", "due", "done", "overdue", "missed", "not_applicable"):
         for kind in ("visit", "slot"):
             wanted = {one["id"] for one in whole if (one["status"], one["kind"]) == (status, kind)}
             assert {one["id"] for one in due(house.nurse, f"status={status}&kind={kind}&limit=200")} == wanted
     assert due(house.nurse, "status=excused&limit=200") == []
     assert house.nurse.get("/calendar?status=tired").status_code == 422
+
+
+def test_what_is_not_dated_is_listed_and_paged_never_absent(house: House) -> None:
+    subjects = [house.enrol(number=f"{n:03}") for n in range(1, 4)]
+    wanted = {one["id"] for subject in subjects for one in calendar(house, subject) if one["status"] == "not_dated"}
+    assert len(wanted) == 3 * 20  # V0 to V19: neither collection, lymphodepletion nor infusion is known
+    found: list[str] = []
+    path, cursor = "/calendar?status=not_dated&limit=7", ""
+    while cursor is not None:
+        answer = house.nurse.get(path + (f"&cursor={cursor}" if cursor else "")).json
+        assert {one["status"] for one in answer["items"]} == {"not_dated"}
+        found += [one["id"] for one in answer["items"]]
+        cursor = answer["next_cursor"]
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
+    assert house.stranger.get("/calendar?status=not_dated").json["items"] == []
 
 
 def test_a_cursor_stands_where_it_stood(sqlite_house: House) -> None:
