@@ -330,7 +330,7 @@ def _ask_rules(
 
 def _ask_about(subject: Subject, study: Study, version_id: UUID, at: datetime, now: datetime, cause: Cause) -> Raised:
     context = facts.context_of(subject, trigger="report", trigger_id=version_id, at=at, now=now)
-    findings = evaluate(context, study.rules)
+    findings = evaluate(context, study.rules, enduring=True)
     if findings:
         return episodes.raise_signals(subject, context, findings, cause)
     episode = episodes.open_episode(subject.id)

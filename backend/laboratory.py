@@ -156,7 +156,7 @@ def _audit(subject: Subject, row: Measurement) -> None:
 def _ask_rules(subject: Subject, study: Study, row: Measurement, now: datetime) -> Raised:
     trigger = "release" if study.measures[row.code].kind == RELEASE else "value"
     context = facts.context_of(subject, trigger=trigger, trigger_id=row.id, at=row.collected_at, now=now)
-    findings = evaluate(context, study.rules)
+    findings = evaluate(context, study.rules, enduring=True)
     cause = Cause(measurement_id=row.id, from_staff=trigger == "value")
     if findings:
         return episodes.raise_signals(subject, context, findings, cause)

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from backend.safety.context import Context, EpisodeView, Finding
 from backend.safety.rules import circulation, fever, fever_course, neuro, silence, symptoms, trends, values
-from backend.safety.rules.base import CATALOGUE, Registered, current_temperature, raised, round_half_up
+from backend.safety.rules.base import CATALOGUE, Registered, current_temperature, finding, raised, round_half_up
 from schedules.protocol.definition import LEVELS, Rule
 
 ROOMS = (
@@ -32,19 +32,48 @@ TRENDS = ("T1", "T2", "T3", "T4")
 NO_ORGAN = ("trend", "data", "worry")  # groups of findings that do not say an organ is affected
 
 
-def evaluate(context: Context, rules: Mapping[str, Rule]) -> tuple[Finding, ...]:
-    """Everything the study's rules find in this context, highest level first, then by rule id."""
+def evaluate(context: Context, rules: Mapping[str, Rule], *, enduring: bool = False) -> tuple[Finding, ...]:
+    """Everything the study's rules find in this context, highest level first, then by rule id.
+
+    A rule that breaks is a fault of ours and is raised. With `enduring`, where a person's report hangs on it, the
+    others are asked all the same and the broken one is itself a finding, at its own level: people must look.
+    """
     asked = sorted(
         (CATALOGUE[id] for id, rule in rules.items() if id in CATALOGUE and _concerns(context, CATALOGUE[id], rule)),
         key=lambda each: (each.id in ASKED_LAST, each.id),
     )
     found: list[Finding] = []
+    broken: list[Finding] = []  # kept apart: what could not be judged neither raises nor supports another finding
     for registered in asked:
-        said = _ask(context, registered, rules[registered.id], tuple(found))
+        try:
+            said = _ask(context, registered, rules[registered.id], tuple(found))
+        except Exception as error:
+            if not enduring:
+                raise
+            broken.append(_broken(context, rules[registered.id], error))
+            continue
         if said is not None:
             found.append(said)
-    combined = _after_contact(context, _raise_trends(_raise_fevers(found), rules), rules)
+    combined = [*_after_contact(context, _raise_trends(_raise_fevers(found), rules), rules), *broken]
     return tuple(sorted((_keyed(each) for each in combined), key=lambda each: (-LEVELS.index(each.level), each.rule)))
+
+
+def _broken(context: Context, rule: Rule, error: Exception) -> Finding:
+    """A rule that could not be evaluated: unknown stays unknown, and is told. Never below REVIEW; once per fact.
+
+    Only the kind of the error is kept: its text may quote an answer.
+    """
+    level = max(rule.level, "REVIEW", key=LEVELS.index)
+    said = finding(
+        level,
+        organ="data",
+        compatible_with=(),
+        zh=f"规则 {rule.id} 未能完成判断，请人工查看这条记录。",
+        en=f"Rule {rule.id} could not be evaluated; a person must read this record.",
+        inputs={"error": type(error).__name__, "trigger": context.trigger, "at": context.at},
+        key=f"{rule.id}:broken:{context.trigger_id or context.at.date()}",
+    )
+    return replace(said, rule=rule.id, version=rule.version, thresholds=dict(rule.thresholds))
 
 
 def _concerns(context: Context, registered: Registered, rule: Rule) -> bool:

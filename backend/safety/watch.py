@@ -65,5 +65,5 @@ def _ask(subject_id: UUID, now: datetime) -> int:
     subject.watched_at = now
     db.session.flush()
     context = facts.context_of(subject, trigger="silence", trigger_id=None, at=now, now=now)
-    findings = evaluate(context, study.rules)
+    findings = evaluate(context, study.rules, enduring=True)
     return len(episodes.raise_signals(subject, context, findings, Cause()).signals)
