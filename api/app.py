@@ -16,10 +16,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import commands, doors, fields, logs, pages, problems
 from api.limits import limiter
 from api.routes import all as routes
-from backend import installation, strictjson
+from backend import agenda, installation, strictjson
 from backend.config import Settings, from_environment
 from backend.db import db, engine_options
 from backend.errors import Problem
+from notifications import replanning
 
 migrate = Migrate()
 
@@ -67,6 +68,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     _errors(app)
     pages.register(app)
     commands.register(app)
+    agenda.follow(replanning.replan)
     return app
 
 

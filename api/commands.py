@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 import pyotp
@@ -11,22 +10,32 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from backend import accounts, agenda, clock, crypto, demo, installation, sessions, staffing, strictjson, studies
+from api.study_commands import study
+from backend import (
+    accounts,
+    agenda,
+    clock,
+    crypto,
+    delegation,
+    demo,
+    installation,
+    staffing,
+    strictjson,
+    studies,
+    workdays,
+)
 from backend import audit as trail
 from backend.db import db, transaction
 from backend.errors import Problem
-from backend.models.people import Account
 from backend.models.study import Installation, Site
 from backend.policy import STAFF
 from backend.safety import evaluate as _  # noqa: F401  # fills the catalogue of rules
-from backend.safety.rules.base import CATALOGUE
 from notifications.gateways.choose import choose
 from notifications.worker import Worker
 from schedules.protocol import load
 
 audit = AppGroup("audit", help="The audit trail.")
 agenda_group = AppGroup("agenda", help="The projection of the calendar.")
-study = AppGroup("study", help="Study definitions.")
 staff = AppGroup("staff", help="Members of staff.")
 site = AppGroup("site", help="Sites.")
 demo_group = AppGroup("demo", help="The made-up trial of DAYMARK_MODE=demo.")
@@ -58,53 +67,6 @@ def agenda_verify() -> None:
     click.echo("rebuilt = stored")
 
 
-@study.command("check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def study_check(file: Path) -> None:
-    """Judge a study file; every fault with its path, exit status 2."""
-    found = _loaded(file)
-    click.echo(f"{found.key} {found.revision}: no fault. sha256 {found.sha256}")
-
-
-def _loaded(file: Path) -> Any:
-    try:
-        return load.load_study(file, CATALOGUE)
-    except load.StudyFaults as bad:
-        for fault in bad.faults:
-            click.echo(f"{fault.path or '/'}: {fault.code}: {fault.message}", err=True)
-        raise SystemExit(2) from bad
-
-
-@study.command("publish")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--author", required=True, help="user name of the author, asked for password and code")
-@click.option("--approver", required=True, help="user name of the principal investigator, asked likewise")
-def study_publish(file: Path, author: str, approver: str) -> None:
-    """Publish a revision: author and principal investigator both sign with password and one-time code."""
-    _loaded(file)
-    wrote, approved = _proven(author), _proven(approver)
-    if approved.role != "principal_investigator" or wrote.id == approved.id:
-        raise click.ClickException("a principal investigator other than the author must approve")
-    content = load.load_content(file.read_text(encoding="utf-8"))
-    with trail.acting(trail.Actor(approved.id, approved.role, "command")), transaction():
-        row = studies.publish(content, author_id=wrote.id, approver_id=approved.id)
-    click.echo(f"{row.study_key} {row.revision} {row.sha256}")
-
-
-def _proven(username: str) -> Account:
-    with transaction(writes=False):
-        account = db.session.execute(sa.select(Account).where(Account.username == username)).scalar_one_or_none()
-    if account is None:
-        raise click.ClickException(f"no such user: {username}")
-    password = click.prompt(f"Password of {username}", hide_input=True)
-    totp = click.prompt(f"One-time code of {username}")
-    try:
-        sessions.confirm_staff(account.id, password, totp)
-    except Problem as problem:
-        raise click.ClickException(str(problem)) from problem
-    return account
-
-
 @site.command("add")
 @click.option("--code", required=True)
 @click.option("--name-zh", required=True)
@@ -112,14 +74,34 @@ def _proven(username: str) -> Account:
 @click.option("--time-zone", required=True)
 @click.option("--phone-24h", required=True)
 @click.option("--study-sha256", required=True, help="the published revision new subjects are enrolled under")
-def site_add(code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, study_sha256: str) -> None:
-    """Add a site that runs a published revision."""
+@click.option("--country", default="CN", show_default=True, help="whose public holidays seed the working days")
+def site_add(
+    code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, study_sha256: str, country: str
+) -> None:
+    """Add a site that runs a published revision; its working days are seeded for this year and the next."""
     try:
         with trail.acting(trail.Actor(None, "operator", "command")), transaction():
-            row = studies.add_site(code, name_zh, name_en, time_zone, phone_24h, study_sha256)
+            row = studies.add_site(code, name_zh, name_en, time_zone, phone_24h, study_sha256, country.upper())
+            for year in (clock.now().year, clock.now().year + 1):
+                workdays.seed(row, year)
     except Problem as problem:
         raise click.ClickException(_told(problem)) from problem
     click.echo(f"{row.code} {row.id}")
+
+
+@site.command("seed-days")
+@click.option("--code", required=True)
+@click.option("--year", required=True, type=click.IntRange(2000, 2100))
+def site_seed_days(code: str, year: int) -> None:
+    """Add a year's holidays and make-up days where nothing was said of a date; repeat once they are announced."""
+    with trail.acting(trail.Actor(None, "operator", "command")), transaction():
+        row = db.session.execute(sa.select(Site).where(Site.code == code)).scalar_one_or_none()
+        if row is None:
+            raise click.ClickException(f"no such site: {code}")
+        added, whole = workdays.seed(row, year), workdays.is_complete(row, year)
+    click.echo(
+        f"{code} {year}: {added} dates added" + ("" if whole else "; the make-up working days are not known yet")
+    )
 
 
 @staff.command("add")
@@ -151,6 +133,9 @@ def staff_add(
                 phone=phone,
             )
             known_as = account.username or username
+            if not installation.settings().live:  # in a live trial the principal investigator delegates
+                for row in ids:
+                    delegation.grant_all(account, row.id, clock.now().date() - timedelta(days=1), None)
     except Problem as problem:
         raise click.ClickException(_told(problem)) from problem
     click.echo(f"{known_as}: {pyotp.TOTP(secret).provisioning_uri(name=known_as, issuer_name='Daymark')}")

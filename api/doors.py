@@ -9,7 +9,7 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -23,15 +23,17 @@ from webargs.flaskparser import FlaskParser
 from api import problems, tokens
 from api.batches import Batch, as_sent
 from api.fields import Body, Query, QueryWhole, Text
-from backend import audit, clock, policy, strictjson
+from backend import audit, clock, delegation, policy, strictjson
 from backend.db import db, lock_subject, transaction
-from backend.errors import CODES, Problem
+from backend.errors import CODES, Problem, fault
 from backend.installation import vault
 from backend.models.calendar import Occurrence
 from backend.models.capture import Entry
+from backend.models.conduct import DataQuery
 from backend.models.people import Account, Device, TokenFamily
 from backend.models.record import KeptAnswer
 from backend.models.safety import Episode
+from backend.models.study import Site
 from backend.models.subject import Subject
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
@@ -41,6 +43,7 @@ _LEADS_TO: dict[str, tuple[Any, Any]] = {
     "episode_id": (Episode, Episode.subject_id),
     "entry_id": (Entry, Entry.subject_id),
     "visit_id": (Occurrence, Occurrence.subject_id),
+    "query_id": (DataQuery, DataQuery.subject_id),
 }
 
 
@@ -53,6 +56,7 @@ class Caller:
     device_id: UUID | None
     strength: str
     confirmed: bool
+    action: str = ""  # what the door they stand at is for
 
     @property
     def id(self) -> UUID:
@@ -66,8 +70,20 @@ class Caller:
         return policy.permits(self.role, action)
 
     def subject(self, subject_id: UUID) -> Subject:
-        """The subject, if it exists for this caller; 404 otherwise."""
-        return policy.visible_subject(self.id, self.role, subject_id)
+        """The subject, if it exists for this caller; 404 otherwise. 403 where the act is not delegated to them."""
+        subject = policy.visible_subject(self.id, self.role, subject_id)
+        delegation.require(self.account, self.action, subject.site_id)
+        return subject
+
+    def site(self, site_id: UUID, path: str | None = None) -> Site:
+        """A site the caller works at, else it does not exist for them: 404 in an address, a fault at `path` elsewhere.
+
+        403 where the act is not delegated to them there.
+        """
+        if site_id not in policy.sites_of(self.id):
+            raise fault(path, "unknown_site", "no such site") if path else Problem("not_found")
+        delegation.require(self.account, self.action, site_id)
+        return db.session.get_one(Site, site_id)
 
 
 class FaultSchema(Body):
@@ -155,17 +171,22 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         device: bool = False,
         confirmed: bool = False,
         own_transactions: bool = False,
+        media: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a door.
 
         `action` is a key of `policy.ACTIONS`; None makes the door public. `also` are further success
         statuses, `refuses` error statuses beyond the usual ones. `device` lets a device credential in.
-        `own_transactions` is for doors that hash passwords: they open their own, short ones.
+        `own_transactions` is for doors that hash passwords: they open their own, short ones. `media`: the type
+        of a file that the handler answers with, as a Response.
         """
         writes_here = writes if writes is not None else method not in ("GET", "HEAD")
 
         def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
-            view = self.response(status, answer)(handler)
+            if media is None:
+                view = self.response(status, answer)(handler)
+            else:
+                view = self.response(status, {"type": "string"}, content_type=media)(handler)
             for other in also:
                 view = self.alt_response(other, schema=answer if other in (200, 201) else None, success=True)(view)
             if query is not None:
@@ -173,7 +194,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             if body is not None:
                 view = self.arguments(body, location="json", arg_name="body")(view)
             view = self._guarded(view, action, writes_here, device, confirmed, own_transactions)
-            view = self._documented(view, rule, action, body, refuses, writes_here, if_match, method)
+            view = self._documented(view, rule, action, body, refuses, writes_here, if_match, method, confirmed)
             self.add_url_rule(rule, endpoint=handler.__name__, view_func=view, methods=[method])
             return handler
 
@@ -195,7 +216,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
                     return view(**path)
             claims = _claims_of(device)
             with _refusals_on_record(path), nullcontext() if own_transactions else transaction(writes=writes):
-                caller = _caller_in_transaction(claims, own_transactions)
+                caller = replace(_caller_in_transaction(claims, own_transactions), action=action)
                 g.actor = audit.Actor(caller.id, caller.role, g.request_id)
                 if not caller.may(action):
                     raise Problem("forbidden")
@@ -216,6 +237,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         writes: bool,
         if_match: bool,
         method: str,
+        confirmed: bool,
     ) -> Callable[..., Any]:
         statuses = {422, 429, 503, *refuses}
         if action is not None:
@@ -241,6 +263,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             extra["security"] = []
         else:
             extra["x-action"] = action
+            extra["x-confirmed"] = confirmed  # asks for a token of POST /auth/confirm
         documented: Callable[..., Any] = self.doc(**extra)(view)
         return documented
 
@@ -295,7 +318,7 @@ def _refusals_on_record(path: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        if problem.code == "forbidden":
+        if problem.code in ("forbidden", "not_delegated"):
             door = {"door": f"{request.method} {request.url_rule}"}
             with transaction(), audit.acting(g.actor):
                 subject_id = _subject_at(path)

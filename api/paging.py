@@ -35,6 +35,18 @@ def page(
     return {"items": [show(row) for row in rows], "next_cursor": cursor}
 
 
+def after(asked: dict[str, Any], keys: Sequence[Any]) -> Any:
+    """The sort key of the last row seen, where the caller goes on from one; else None."""
+    return tuple(_decode(asked["cursor"], keys)) if asked.get("cursor") else None
+
+
+def paged(found: Sequence[Any], limit: int, key_of: Callable[[Any], Sequence[Any]]) -> dict[str, Any]:
+    """`{items, next_cursor}` of rows that were asked for with one more than the limit."""
+    more = len(found) > limit
+    items = list(found[:limit])
+    return {"items": items, "next_cursor": _encode(key_of(items[-1])) if more else None}
+
+
 def _encode(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(strictjson.canonical(list(values)).encode()).decode().rstrip("=")
 

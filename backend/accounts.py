@@ -177,6 +177,13 @@ def contact_of(subject: Subject) -> dict[str, str | None]:
     return {"name": _name(row.Contact), "phone": phone_of(row.Account)}
 
 
+def names_of(account_ids: Iterable[UUID | None]) -> dict[UUID | None, str]:
+    """How colleagues see these people."""
+    wanted = {one for one in account_ids if one is not None}
+    rows = db.session.execute(sa.select(Account.id, Account.name).where(Account.id.in_(wanted)))
+    return {row.id: row.name for row in rows}
+
+
 def phone_of(account: Account) -> str | None:
     """The account's number in the clear, None when it has none."""
     return None if account.phone_sealed is None else vault().open(PHONE, account.id, account.phone_sealed)

@@ -2,60 +2,76 @@
 
 Facts are stored, the rest is computed: `refresh` is the only writer of the table `occurrence`, called in the
 transaction that changes a fact; `verify` proves that what is stored is what would be computed now.
+
+A row also keeps the status it had when last looked at and until when that is good (`stage`, `turns_at`), an index
+for `backend.duelist`; `advance` keeps it near. Whoever asks for a status asks `status_at`, which looks at the clock.
 """
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import chronicle, studies
+from backend import chronicle, clock, studies
 from backend.db import db
 from backend.models import calendar as tables
 from backend.models.capture import Entry
+from backend.models.study import Site
 from backend.models.subject import Subject
-from schedules.occurrences import (
-    NOT_APPLICABLE,
-    Answered,
-    Attended,
-    History,
-    Occurrence,
-    answered_by,
-    occurrences,
-    slot_for,
-)
+from schedules.history import Amendment, Answered, Attended, Excuse, History, Unscheduled
+from schedules.occurrences import occurrences
+from schedules.planned import NOT_APPLICABLE, Occurrence, settled, status, turns_at
+from schedules.protocol.definition import Study
+from schedules.slots import answered_by, slot_for
 
+UNDATED = datetime(2200, 1, 1, tzinfo=UTC)  # where what is not dated stands in a list by time: last
+STALE = "stale"
+_INSTANT = timedelta(microseconds=1)
 _COLUMNS = tuple(Occurrence.__dataclass_fields__)
+_followers: list[Callable[[Subject], None]] = []
 
 
-def history_of(subject: Subject) -> History:
-    """The facts the subject's calendar depends on, in a constant number of queries."""
-    study = studies.revision(subject.study_revision_id)
+def follow(follower: Callable[[Subject], None]) -> None:
+    """Have `follower` called in every transaction that changes a calendar, after it is written: texts are replanned."""
+    if follower not in _followers:
+        _followers.append(follower)
+
+
+def plan_of(subject: Subject) -> tuple[Study, History]:
+    """What the subject's calendar is computed from, in a constant number of queries."""
+    enrolled_under, later = studies.history_of(subject)
+    study = studies.revision(enrolled_under)
     known = chronicle.facts_of(subject.id)
-    return History(
+    amendments = tuple(Amendment(row.effective_on, studies.revision(row.study_revision_id)) for row in later)
+    latest = amendments[-1].study if amendments else study
+    appointments = _appointments(subject.id)
+    return study, History(
         subject_id=subject.id,
         site_zone=chronicle.site_zone(subject.site_id),
         zones=chronicle.zones_of(subject),
         enrolled_at=subject.enrolled_at,
-        anchors=chronicle.anchors(known, study.anchor_events),
+        anchors=chronicle.anchors(known, latest.anchor_events),
         stays=chronicle.stays(known),
+        excuses=tuple(Excuse(row.since, row.until, row.kind) for row in chronicle.excuses_of(subject.id)),
         stopped=chronicle.stopped(known),
-        appointments=_appointments(subject.id),
+        appointments={visit_id: at for visit_id, at in appointments.items() if at is not None},
         attendances=_attendances(subject.id),
+        unscheduled=_unscheduled(subject.id, appointments),
         answered=_answered(subject.id),
+        amendments=amendments,
     )
 
 
-def _appointments(subject_id: UUID) -> Mapping[UUID, datetime]:
+def _appointments(subject_id: UUID) -> Mapping[UUID, datetime | None]:
+    """The last word on when each visit takes place; None where it was taken back."""
     rows = db.session.execute(
         sa.select(tables.Appointment.visit_id, tables.Appointment.at)
         .where(tables.Appointment.subject_id == subject_id)
         .order_by(tables.Appointment.revision)
     )
-    last = {row.visit_id: row.at for row in rows}
-    return {visit_id: at for visit_id, at in last.items() if at is not None}
+    return {row.visit_id: row.at for row in rows}
 
 
 def _attendances(subject_id: UUID) -> Mapping[UUID, Attended]:
@@ -65,6 +81,15 @@ def _attendances(subject_id: UUID) -> Mapping[UUID, Attended]:
         .order_by(tables.Attendance.revision)
     )
     return {row.visit_id: Attended(row.id, row.at, row.outcome) for row in rows}
+
+
+def _unscheduled(subject_id: UUID, appointments: Mapping[UUID, datetime | None]) -> tuple[Unscheduled, ...]:
+    rows = db.session.execute(
+        sa.select(tables.UnscheduledVisit.id, tables.UnscheduledVisit.at)
+        .where(tables.UnscheduledVisit.subject_id == subject_id)
+        .order_by(tables.UnscheduledVisit.recorded_at, tables.UnscheduledVisit.id)
+    )
+    return tuple(Unscheduled(row.id, appointments.get(row.id, row.at)) for row in rows)
 
 
 def _answered(subject_id: UUID) -> tuple[Answered, ...]:
@@ -81,8 +106,10 @@ def refresh(subject: Subject) -> tuple[Occurrence, ...]:
 
     The subject's row must be locked by the caller's transaction.
     """
-    study = studies.revision(subject.study_revision_id)
-    wanted = occurrences(study, history_of(subject))
+    wanted = occurrences(*plan_of(subject))
+    enrolled_under, later = studies.history_of(subject)
+    revisions = (enrolled_under, *(row.study_revision_id for row in later))
+    now = clock.now()
     stored = {
         row.id: row
         for row in db.session.scalars(
@@ -94,19 +121,33 @@ def refresh(subject: Subject) -> tuple[Occurrence, ...]:
     fresh = []
     for one in wanted:
         row = stored.pop(one.id, None)
+        columns = {name: getattr(one, name) for name in _COLUMNS}  # `asdict` copies deeply, and slowly
+        columns |= {"study_revision_id": revisions[one.edition], **_listing(one, now)}
         if row is None:
-            columns = {name: getattr(one, name) for name in _COLUMNS}  # `asdict` copies deeply, and slowly
             fresh.append({"subject_id": subject.id, "site_id": subject.site_id, **columns})
             continue
-        for name in _COLUMNS:
-            if getattr(row, name) != getattr(one, name):
-                setattr(row, name, getattr(one, name))
+        for name, value in columns.items():
+            if getattr(row, name) != value:
+                setattr(row, name, value)
     db.session.flush()
     if stored:
         db.session.execute(sa.delete(tables.Occurrence).where(tables.Occurrence.id.in_(list(stored))))
     if fresh:
         db.session.execute(sa.insert(tables.Occurrence), fresh)
+    for follower in _followers:
+        follower(subject)
     return wanted
+
+
+def _listing(one: Occurrence, now: datetime) -> dict[str, Any]:
+    return {"stage": status(one, now), "turns_at": turns_at(one, now), "listed_at": one.due_at or UNDATED}
+
+
+def stale_subjects() -> list[UUID]:
+    """Subjects whose rows a migration has marked: they are to be written anew."""
+    return list(
+        db.session.scalars(sa.select(tables.Occurrence.subject_id).where(tables.Occurrence.stage == STALE).distinct())
+    )
 
 
 def slots_near(subject_id: UUID, form: str, at: datetime, claimed: UUID | None) -> dict[UUID, tables.Occurrence]:
@@ -137,6 +178,8 @@ def attach(entry: Entry) -> tables.Occurrence | None:
     row = near[identity]
     filled = answered_by(as_value(row), answered)
     row.satisfied_by, row.satisfied_at = filled.satisfied_by, filled.satisfied_at
+    for name, value in _listing(filled, clock.now()).items():
+        setattr(row, name, value)
     db.session.flush()
     return row
 
@@ -147,7 +190,7 @@ def as_value(row: tables.Occurrence) -> Occurrence:
 
 
 def status_at(now: datetime) -> sa.Case[str]:
-    """`schedules.occurrences.status` in SQL. A property test holds the two together."""
+    """`schedules.planned.status` in SQL. A property test holds the two together."""
     one = tables.Occurrence
     limit = sa.case((one.kind == "slot", one.late_at), else_=one.closes_at)
     return sa.case(
@@ -165,26 +208,59 @@ def status_at(now: datetime) -> sa.Case[str]:
     )
 
 
-def zone_on(subject: Subject, day: date) -> str:
-    """The subject's zone in force on a date."""
-    return chronicle.zones_of(subject).on(day)
+def _turns_after(now: datetime) -> sa.Case[datetime | None]:
+    """`schedules.planned.turns_at` in SQL, for rows that no fact has settled."""
+    one = tables.Occurrence
+    limits = (one.opens_at, one.due_at, one.late_at, one.closes_at)
+    return sa.case(*((limit > now, limit) for limit in limits), else_=sa.null())
+
+
+def advance(now: datetime, limit: int = 5000) -> int:
+    """Move on the stage of rows that the clock has turned since they were last looked at. Returns how many.
+
+    Lists are right without it and slower: what it has not reached yet they judge row by row.
+    """
+    one = tables.Occurrence
+    moved = 0
+    for site_id in db.session.scalars(sa.select(Site.id)).all():
+        for kind in ("visit", "slot"):
+            here = sa.and_(one.site_id == site_id, one.kind == kind, one.turns_at <= now)
+            turned = sa.select(one.id).where(here).order_by(one.turns_at).limit(limit - moved)
+            moving = (
+                sa.update(one)
+                .where(one.id.in_(turned.scalar_subquery()), one.turns_at <= now)
+                .values(stage=status_at(now), turns_at=_turns_after(now))
+                .execution_options(synchronize_session=False)
+            )
+            moved += int(db.session.execute(moving).rowcount)  # type: ignore[attr-defined]
+    return moved
 
 
 def verify() -> list[dict[str, Any]]:
     """Compare the table with a fresh computation for every subject; one line per difference."""
     differences: list[dict[str, Any]] = []
     for subject in db.session.scalars(sa.select(Subject).order_by(Subject.id)):
-        study = studies.revision(subject.study_revision_id)
-        wanted = {one.id: one for one in occurrences(study, history_of(subject))}
-        stored = {
-            row.id: as_value(row)
-            for row in db.session.scalars(
-                sa.select(tables.Occurrence).where(tables.Occurrence.subject_id == subject.id)
-            )
-        }
-        for identity in sorted(wanted.keys() | stored.keys(), key=str):
-            if wanted.get(identity) != stored.get(identity):
-                differences.append(
-                    {"subject": subject.id, "occurrence": identity, "stored": stored.get(identity) is not None}
-                )
+        differences.extend(differences_of(subject))
     return differences
+
+
+def differences_of(subject: Subject) -> list[dict[str, Any]]:
+    """What one subject's rows say otherwise than a fresh computation; a stage need only be one that was good once."""
+    wanted = {one.id: one for one in occurrences(*plan_of(subject))}
+    rows = db.session.scalars(sa.select(tables.Occurrence).where(tables.Occurrence.subject_id == subject.id))
+    stored = {row.id: row for row in rows}
+    return [
+        {"subject": subject.id, "occurrence": identity, "stored": identity in stored}
+        for identity in sorted(wanted.keys() | stored.keys(), key=str)
+        if identity not in wanted or identity not in stored or not _says(stored[identity], wanted[identity])
+    ]
+
+
+def _says(row: tables.Occurrence, one: Occurrence) -> bool:
+    """Whether the row is this occurrence, with a stage that it has or had."""
+    if as_value(row) != one or row.listed_at != (one.due_at or UNDATED):
+        return False
+    if row.turns_at is None:
+        return row.stage == (settled(one) or "missed")  # nothing turns it any more
+    before = row.turns_at - _INSTANT
+    return turns_at(one, before) == row.turns_at and row.stage == status(one, before)

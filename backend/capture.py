@@ -14,7 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, audit, clock, strictjson, studies
+from backend import agenda, audit, clock, records, strictjson, studies
 from backend.db import db, lock_subject
 from backend.errors import Problem, invalid
 from backend.models.calendar import Occurrence
@@ -58,8 +58,9 @@ def submit(
     time_zone, answers, practice. `source`: phone, telephone, ward. `timed_as`: the version whose time of
     measurement stands. Raises Problem with the path of every fault; a conflict keeps both contents.
     """
-    subject = lock_subject(subject_id)
-    study = studies.revision(subject.study_revision_id)
+    # What comes from a phone is taken whatever is locked: a fever is never refused for paperwork.
+    subject = lock_subject(subject_id) if source == "phone" else records.open_subject(subject_id)
+    study = studies.in_force(subject)
     digest = _digest(content)
     entry = db.session.get(Entry, entry_id, populate_existing=True)
     if entry is not None:
@@ -100,6 +101,7 @@ def submit(
             "digest": digest,
             "practice": entry.practice,
             "slot": occurrence.id if occurrence else None,
+            "after_lock": subject.locked_at is not None,
         },
         reason=reason,
     )

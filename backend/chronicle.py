@@ -1,24 +1,29 @@
-"""The dated facts of one subject as they now stand: events after correction, zones, stays, what has stopped.
+"""The dated facts of one subject as they now stand: events after correction, zones, stays, excuses, what has stopped.
 
-Reads only. Writing events is `backend.enrolment`'s; what follows from them for the calendar is
+Reads only. Writing events is `backend.treatment`'s; what follows from them for the calendar is
 `backend.agenda`'s, for safety `backend.safety.facts`'.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from backend.db import db
+from backend.models.calendar import Excuse
 from backend.models.study import Site
 from backend.models.subject import Subject, SubjectEvent, ZoneChange
-from schedules.occurrences import Anchor, Stay
+from schedules.history import Anchor, Stay
 from schedules.windows import ZoneHistory
 
-ENDINGS = ("withdrawal", "death", "completion")
+ENDINGS = ("withdrawal", "death", "completion", "lost_to_follow_up")
+EXCUSES = ("device_lost", "other")  # what a report may be excused for by people, beside a stay in hospital
+STAY_KINDS = ("admission", "discharge", "transfer", "pass", "return")
 WITHDRAWAL_SCOPES = ("texts", "diary", "visits", "data")  # what a person may leave; without a scope: all of it
+# Data that may not be used are not asked for either.
+_IMPLIED = {"data": ("texts", "diary", "visits")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Fact:
     planned_at: datetime | None
     actual_at: datetime | None
     scope: tuple[str, ...]
+    place: str | None
     reason: str | None
     recorded_at: datetime
     known_since: datetime | None
@@ -66,6 +72,7 @@ def facts(rows: Iterable[SubjectEvent]) -> tuple[Fact, ...]:
             planned_at=row.planned_at,
             actual_at=row.actual_at,
             scope=tuple(row.scope or ()),
+            place=row.place,
             reason=row.reason,
             recorded_at=row.recorded_at,
             known_since=known.get(row.event_id),
@@ -90,14 +97,48 @@ def anchors(known: Iterable[Fact], anchor_kinds: Iterable[str]) -> Mapping[str, 
 
 
 def stays(known: Iterable[Fact]) -> tuple[Stay, ...]:
-    """Stays in hospital from admissions and discharges that took place, in order."""
+    """Stays in hospital from admissions and discharges that took place, with their passes, in order."""
+    return _stays(known)[0]
+
+
+def misplaced(known: Iterable[Fact]) -> frozenset[UUID]:
+    """Events of stays that make no sense where they stand: a discharge of nobody, a second admission …"""
+    return _stays(known)[1]
+
+
+def _stays(known: Iterable[Fact]) -> tuple[tuple[Stay, ...], frozenset[UUID]]:
     found: list[Stay] = []
+    lost: set[UUID] = set()
     for fact in known:
-        if fact.kind == "admission" and fact.actual_at is not None and not (found and found[-1].until is None):
+        if fact.actual_at is None or fact.kind not in STAY_KINDS:
+            continue
+        inside = bool(found) and found[-1].until is None
+        out = inside and bool(found[-1].passes) and found[-1].passes[-1][1] is None
+        if fact.kind == "admission" and not inside:
             found.append(Stay(fact.actual_at, None))
-        elif fact.kind == "discharge" and fact.actual_at is not None and found and found[-1].until is None:
-            found[-1] = Stay(found[-1].since, fact.actual_at)
-    return tuple(found)
+        elif fact.kind == "discharge" and inside:
+            found[-1] = replace(found[-1], until=fact.actual_at)
+        elif fact.kind == "pass" and inside and not out:
+            found[-1] = replace(found[-1], passes=(*found[-1].passes, (fact.actual_at, None)))
+        elif fact.kind == "return" and out:
+            *before, (went, _) = found[-1].passes
+            found[-1] = replace(found[-1], passes=(*before, (went, fact.actual_at)))
+        elif fact.kind != "transfer" or not inside or out:
+            lost.add(fact.event_id)
+    return tuple(found), frozenset(lost)
+
+
+def place_of(known: Iterable[Fact]) -> str | None:
+    """Where the subject is cared for in the stay that lasts: as last said at admission or transfer."""
+    place: str | None = None
+    for fact in known:
+        if fact.actual_at is None:
+            continue
+        if fact.kind in ("admission", "transfer"):
+            place = fact.place or place
+        elif fact.kind == "discharge":
+            place = None
+    return place
 
 
 def stopped(known: Iterable[Fact]) -> Mapping[str, datetime]:
@@ -105,7 +146,8 @@ def stopped(known: Iterable[Fact]) -> Mapping[str, datetime]:
     found: dict[str, datetime] = {}
     for fact in known:
         if fact.kind in ENDINGS and fact.actual_at is not None:
-            for scope in fact.scope or WITHDRAWAL_SCOPES[:3]:
+            left = fact.scope or WITHDRAWAL_SCOPES[:3]
+            for scope in (*left, *(implied for one in left for implied in _IMPLIED.get(one, ()))):
                 found[scope] = min(found.get(scope, fact.actual_at), fact.actual_at)
     return found
 
@@ -130,3 +172,14 @@ def zones_of(subject: Subject) -> ZoneHistory:
 
 def site_zone(site_id: UUID) -> str:
     return db.session.execute(sa.select(Site.time_zone).where(Site.id == site_id)).scalar_one()
+
+
+def excuses_of(subject_id: UUID) -> tuple[Excuse, ...]:
+    """The spans in which no report is expected, as they now stand, by their beginning."""
+    rows = db.session.scalars(
+        sa.select(Excuse).where(Excuse.subject_id == subject_id).order_by(Excuse.excuse_id, Excuse.revision)
+    )
+    last = {row.excuse_id: row for row in rows}
+    return tuple(
+        sorted((row for row in last.values() if not row.void), key=lambda row: (row.since, str(row.excuse_id)))
+    )

@@ -21,12 +21,15 @@ from backend import (
     capture,
     clock,
     crypto,
+    delegation,
     enrolment,
     laboratory,
     medications,
     rota,
     studies,
+    treatment,
     visits,
+    workdays,
 )
 from backend.db import db, lock_subject, transaction
 from backend.models.calendar import Occurrence
@@ -36,6 +39,7 @@ from backend.models.subject import Subject
 from backend.safety import answers
 from backend.safety.episodes import open_episode
 from schedules.protocol.definition import Form, Study
+from schedules.windows import local_date
 
 PASSWORD = "daymark-demo"  # noqa: S105  # printed on every start; the demo listens on loopback alone
 STAFF = (
@@ -107,6 +111,8 @@ def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
         name_zh="示范医院（演示）",
         name_en="Demonstration Hospital",
         time_zone="Asia/Shanghai",
+        country="CN",
+        delegates=True,
         phone_24h="+862500000000",
         study_revision_id=revision.id,
         change_seq=0,
@@ -128,6 +134,11 @@ def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
         )
         cast.staff[username] = account
         cast.shown["staff"].append({"role": role, "username": username, "password": PASSWORD, "totp_secret": secret})
+    since = local_date(now - timedelta(days=220), site.time_zone)
+    for account in cast.staff.values():
+        delegation.grant_all(account, site.id, since, cast.staff["pi"].id)
+    for year in (since.year, now.year, now.year + 1):
+        workdays.seed(site, year)
     shifts: list[Mapping[str, Any]] = [
         {
             "id": uuid4(),
@@ -176,7 +187,7 @@ def _event(
     """Record an event when it happened, or a plan when it was made (`said`)."""
     with _at(said or at), transaction():
         time = {"planned_at": at} if planned else {"actual_at": at}
-        enrolment.record_event(subject.id, {"id": uuid4(), "kind": kind, **time}, cast.staff["nurse"].id)
+        treatment.record_event(subject.id, {"id": uuid4(), "kind": kind, **time}, cast.staff["nurse"].id)
 
 
 def _screening(cast: Cast, subject: Subject, now: datetime) -> None:

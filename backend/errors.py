@@ -30,6 +30,7 @@ CODES: dict[str, tuple[int, str, str]] = {
         "失败次数过多，登录已暂时锁定。",
     ),
     "forbidden": (403, "Your role does not allow this.", "您的角色无权执行此操作。"),
+    "not_delegated": (403, "This task is not delegated to you at this site today.", "该中心今天未授权您执行此任务。"),
     "confirmation_required": (
         403,
         "Confirm with your password before signing.",
@@ -52,6 +53,8 @@ CODES: dict[str, tuple[int, str, str]] = {
     ),
     "episode_closed": (409, "The episode is closed.", "该事件已关闭。"),
     "subject_ended": (409, "The subject has left the study.", "该受试者已退出研究。"),
+    "record_locked": (409, "The record is locked.", "该记录已锁定。"),
+    "visit_frozen": (409, "The visit is frozen.", "该访视已冻结。"),
     "slot_closed": (
         409,
         "The slot is closed; ask the study site to change this entry.",

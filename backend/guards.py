@@ -19,14 +19,16 @@ BEGIN RAISE EXCEPTION USING MESSAGE = 'daymark keeps: ' || TG_OP || ' on ' || TG
 
 
 def install(connection: sa.Connection) -> None:
-    """Create every trigger afresh."""
+    """Create every trigger afresh, for the tables there are: a migration may stop half way through the line."""
     for name, table in existing(connection).items():
         suffix = f" ON {table}" if connection.dialect.name == "postgresql" else ""
         connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_FUNCTION)
-    for statement in _wanted(connection.dialect.name).values():
-        connection.exec_driver_sql(statement)
+    there = set(sa.inspect(connection).get_table_names())
+    for statement, table in _wanted(connection.dialect.name).values():
+        if table in there:
+            connection.exec_driver_sql(statement)
 
 
 def missing(connection: sa.Connection) -> tuple[str, ...]:
@@ -46,8 +48,9 @@ def existing(connection: sa.Connection) -> dict[str, str]:
     return {name: table for name, table in rows if name.startswith(_PREFIX)}
 
 
-def _wanted(dialect: str) -> dict[str, str]:
-    statements: dict[str, str] = {}
+def _wanted(dialect: str) -> dict[str, tuple[str, str]]:
+    """Statement and table of every trigger, by its name."""
+    statements: dict[str, tuple[str, str]] = {}
     assert tables.TABLES  # every table is known by now
     for mapper in Base.registry.mappers:
         keeps: Keeps | None = mapper.class_.__keeps__
@@ -57,10 +60,10 @@ def _wanted(dialect: str) -> dict[str, str]:
         for name, operation, condition in _refusals(
             table, keeps, "IS DISTINCT FROM" if dialect != "sqlite" else "IS NOT"
         ):
-            statements[name] = _trigger(dialect, name, operation, table, condition)
+            statements[name] = _trigger(dialect, name, operation, table, condition), table
         if dialect == "postgresql":  # emptying a table asks no trigger that looks at rows
             name = f"{_PREFIX}{table}_truncate"
-            statements[name] = _trigger(dialect, name, "TRUNCATE", table, None)
+            statements[name] = _trigger(dialect, name, "TRUNCATE", table, None), table
     return statements
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock, studies
-from backend.db import db, lock_subject
+from backend import audit, clock, records, studies
+from backend.db import db
 from backend.errors import Problem, invalid
 from backend.models.clinical import Measurement
 from backend.models.people import Account
@@ -45,8 +45,8 @@ def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tup
     An item: id, code, value, qualifier, unit, not_done, lln, uln, method, source, collected_at, and for a
     correction corrects_id and reason. A repeat of an id with equal content is what is stored.
     """
-    subject = lock_subject(subject_id)
-    study = studies.revision(subject.study_revision_id)
+    subject = records.open_subject(subject_id)
+    study = studies.in_force(subject)
     now = clock.now()
     stored = _stored([item["id"] for item in items])
     faults = [

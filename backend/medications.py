@@ -7,8 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock, studies
-from backend.db import db, lock_subject
+from backend import audit, clock, records, studies
+from backend.db import db
 from backend.errors import Problem, invalid
 from backend.models.clinical import Medication
 from backend.models.people import Account
@@ -26,8 +26,8 @@ def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tup
     An item: id, drug (a key of the study), dose_mg, times_per_day, started_at, stopped_at, indication, and for
     a correction (a changed dose or a stop included) corrects_id and reason.
     """
-    subject = lock_subject(subject_id)
-    study = studies.revision(subject.study_revision_id)
+    subject = records.open_subject(subject_id)
+    study = studies.in_force(subject)
     now = clock.now()
     ids = [item["id"] for item in items]
     stored = {row.id: row for row in db.session.scalars(sa.select(Medication).where(Medication.id.in_(ids)))}

@@ -1,7 +1,8 @@
 """What each role may do: one table, role × action. Site and subject scope come on top of it.
 
 An action is `thing:verb`. Patients and carers reach only subjects they are linked to, staff only
-subjects of their sites; a foreign one does not exist for them (404), a forbidden act does (403).
+subjects of their sites; a foreign one does not exist for them (404), a forbidden act does (403). Which of these
+acts a person may do at a site today is narrowed once more by `backend.delegation`.
 """
 
 from uuid import UUID
@@ -50,6 +51,29 @@ ACTIONS: dict[str, frozenset[str]] = {
     "event:correct": _CLINIC,
     "calendar:read": _READERS,
     "visit:plan": _CLINIC,
+    "excuse:record": _CLINIC,
+    "consent:read": _READERS,
+    "consent:record": _CLINIC,
+    "consent:set_text": frozenset({"principal_investigator", "administrator"}),
+    "product:read": _READERS,
+    "product:record": _CLINIC,
+    "ward:read": _READERS,
+    "query:read": _READERS,
+    "query:open": _DOCTORS | {"monitor", "statistician"},
+    "query:answer": _CLINIC,
+    "query:close": _DOCTORS | {"monitor", "statistician"},
+    "record:read": _READERS,
+    "visit:freeze": _DOCTORS | {"monitor"},
+    "record:lock": frozenset({"principal_investigator"}),
+    "casebook:sign": frozenset({"principal_investigator"}),
+    "delegation:read": _READERS | _ADMIN,
+    "delegation:request": _CLINIC | _ADMIN,
+    "delegation:approve": frozenset({"principal_investigator"}),
+    "training:read": _READERS | _ADMIN,
+    "training:record": _CLINIC | _ADMIN,
+    "amendment:read": _READERS | _ADMIN,
+    "amendment:propose": _DOCTORS,
+    "amendment:approve": frozenset({"principal_investigator"}),
     "entry:read": _READERS,
     "entry:on_behalf": _CLINIC,
     "entry:correct": _CLINIC,
@@ -67,6 +91,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "message:read": _READERS | _ADMIN,
     "message:read_text": _CLINIC,
     "site:read": frozenset(STAFF),
+    "site:set_days": _CLINIC | _ADMIN,
     "audit:read": frozenset({"principal_investigator", "monitor", "administrator"}),
     "signing:confirm": frozenset(STAFF),
     "pin:set": frozenset(STAFF),
@@ -86,6 +111,12 @@ def actions_of(role: str) -> tuple[str, ...]:
 def sites_of(account_id: UUID) -> tuple[UUID, ...]:
     """The sites a member of staff works at."""
     return tuple(db.session.scalars(sa.select(AccountSite.site_id).where(AccountSite.account_id == account_id)))
+
+
+def require_site(account_id: UUID, site_id: UUID) -> None:
+    """404 for what belongs to a site the person does not work at."""
+    if site_id not in sites_of(account_id):
+        raise Problem("not_found")
 
 
 def subjects_of(account_id: UUID) -> tuple[UUID, ...]:

@@ -1,5 +1,7 @@
-"""Published revisions: stored whole, found by id, built once per process (they never change)."""
+"""Published revisions: stored whole, found by id, built once per process (they never change); which one is in force."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +12,8 @@ import sqlalchemy as sa
 from backend import audit, clock
 from backend.db import db
 from backend.errors import Problem, invalid
-from backend.models.study import Site, StudyRevision
+from backend.models.study import Site, StudyRevision, SubjectRevision
+from backend.models.subject import Subject
 from schedules.faults import Fault
 from schedules.protocol import content as protocol_content
 from schedules.protocol import load
@@ -58,12 +61,42 @@ def revision(revision_id: UUID) -> Study:
     return load.build(protocol_content.from_json(db.session.get_one(StudyRevision, revision_id).content))
 
 
+def in_force_id(subject: Subject, at: datetime | None = None) -> UUID:
+    """The revision in force for the subject, now or at another instant after its last amendment but one."""
+    amended = subject.amended_at is not None and subject.amended_at <= (at or clock.now())
+    return subject.amended_to_id if amended and subject.amended_to_id is not None else subject.study_revision_id
+
+
+def in_force(subject: Subject, at: datetime | None = None) -> Study:
+    """The study as it now holds for the subject."""
+    return revision(in_force_id(subject, at))
+
+
+def in_force_sql(now: datetime) -> sa.ColumnElement[UUID]:
+    """`in_force_id` over the table of subjects."""
+    return sa.case((Subject.amended_at <= now, Subject.amended_to_id), else_=Subject.study_revision_id)
+
+
+def history_of(subject: Subject) -> tuple[UUID, Sequence[SubjectRevision]]:
+    """The revision a subject was enrolled under, and its later ones, first to last."""
+    if subject.amended_to_id is None:
+        return subject.study_revision_id, ()
+    later = db.session.scalars(
+        sa.select(SubjectRevision)
+        .where(SubjectRevision.subject_id == subject.id)
+        .order_by(SubjectRevision.effective_on)
+    ).all()
+    return later[0].from_revision_id, later
+
+
 def of_site(site: Site) -> Study:
     """The revision that new subjects of a site are enrolled under."""
     return revision(site.study_revision_id)
 
 
-def add_site(code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, sha256: str) -> Site:
+def add_site(
+    code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, sha256: str, country: str = "CN"
+) -> Site:
     """A site that enrols under a published revision. Raises 422 with the path of each fault."""
     row = db.session.execute(sa.select(StudyRevision).where(StudyRevision.sha256 == sha256)).scalar_one_or_none()
     faults = []
@@ -81,6 +114,8 @@ def add_site(code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: s
         name_zh=name_zh,
         name_en=name_en,
         time_zone=time_zone,
+        country=country,
+        delegates=True,
         phone_24h=phone_24h,
         study_revision_id=row.id,
         change_seq=0,

@@ -1,19 +1,31 @@
-"""Appointments and attendance of planned visits: each one a further row, the last one recorded holds."""
+"""Appointments and attendance of visits, planned or not: each one a further row, the last one recorded holds."""
 
+from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, audit, clock
-from backend.db import db, lock_subject
+from backend import agenda, audit, chronicle, clock, records, workdays
+from backend.db import db
 from backend.errors import Problem, fault
-from backend.models.calendar import Appointment, Attendance, Occurrence
+from backend.models.calendar import Appointment, Attendance, Occurrence, UnscheduledVisit
 from backend.models.subject import Subject
+from schedules.windows import end_of_day, local_date, start_of_day
+from schedules.workdays import Suggestion, suggest
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something a person should know of a time that is allowed all the same. `detail`: a name or keys, or nothing."""
+
+    code: str  # outside_window, not_working_day, working_days_unknown, in_the_past, same_day
+    detail: str = ""
 
 
 def visit_of(visit_id: UUID) -> Occurrence:
@@ -29,18 +41,45 @@ def revision_of(table: type[Appointment] | type[Attendance], visit_id: UUID) -> 
     return db.session.execute(sa.select(sa.func.count()).where(table.visit_id == visit_id)).scalar_one()
 
 
+def add_unscheduled(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> tuple[Occurrence, bool]:
+    """A visit outside the plan: agreed for a time to come, or one that took place. (row, whether it is new).
+
+    `content`: id, at, reason. A repeat of the id with equal content is what is stored.
+    """
+    subject = records.open_subject(subject_id)
+    stored = db.session.get(UnscheduledVisit, content["id"])
+    if stored is not None:
+        if (stored.subject_id, stored.at, stored.reason) != (subject.id, content["at"], content["reason"]):
+            raise Problem("id_taken")
+        return visit_of(stored.id), False
+    if db.session.get(Occurrence, content["id"]) is not None:
+        raise Problem("id_taken")
+    row = UnscheduledVisit(
+        id=content["id"],
+        subject_id=subject.id,
+        at=content["at"],
+        reason=content["reason"],
+        recorded_at=clock.now(),
+        recorded_by=by,
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record("visit:added", "visit", row.id, subject_id=subject.id, new={"at": row.at}, reason=row.reason)
+    agenda.refresh(subject)
+    return visit_of(row.id), True
+
+
 def appoint(visit_id: UUID, content: Mapping[str, Any], by: UUID) -> Occurrence:
     """Agree on a time, move it, or (`at` None) take it back. A time outside the window needs a reason."""
     subject, visit = _locked(visit_id)
     revision = revision_of(Appointment, visit_id)
     at, reason = content["at"], content.get("reason")
-    if at is not None and visit.due_at is None:
+    unscheduled = db.session.get(UnscheduledVisit, visit_id) is not None
+    if at is not None and visit.due_at is None and not unscheduled:
         raise Problem("conflict", "the visit is not dated yet: its anchor event is unknown")
-    if at is not None and visit.opens_at is not None and visit.closes_at is not None:
-        outside = not visit.opens_at <= at < visit.closes_at
-        if outside and not reason:
-            raise fault("/reason", "required", "a time outside the visit's window needs a reason")
-    if revision > 0 and not reason:
+    if at is not None and not _in_window(visit, at, chronicle.site_zone(subject.site_id)) and not reason:
+        raise fault("/reason", "required", "a time outside the visit's window needs a reason")
+    if (revision > 0 or unscheduled) and not reason:
         raise fault("/reason", "required", "moving an appointment needs a reason")
     row = Appointment(
         subject_id=subject.id,
@@ -62,11 +101,14 @@ def attend(visit_id: UUID, content: Mapping[str, Any], by: UUID) -> Occurrence:
         raise fault("/at", "in_the_future", "attendance cannot lie in the future")
     if content["outcome"] == "missed" and not content.get("reason"):
         raise fault("/reason", "required", "a missed visit needs a reason")
+    revision = revision_of(Attendance, visit_id)
+    if revision > 0 and not content.get("reason"):
+        raise fault("/reason", "required", "correcting an attendance needs a reason")
     row = Attendance(
         subject_id=subject.id,
         visit_id=visit_id,
         visit_key=visit.key,
-        revision=revision_of(Attendance, visit_id) + 1,
+        revision=revision + 1,
         at=content["at"],
         outcome=content["outcome"],
         reason=content.get("reason"),
@@ -78,8 +120,82 @@ def attend(visit_id: UUID, content: Mapping[str, Any], by: UUID) -> Occurrence:
     return _write(subject, visit, row, "visit:attendance", old, new, row.reason)
 
 
+def history(visit_id: UUID) -> list[Appointment | Attendance]:
+    """Every appointment and attendance ever recorded of the visit, oldest first."""
+    rows: list[Appointment | Attendance] = []
+    for table in (Appointment, Attendance):
+        rows.extend(db.session.scalars(sa.select(table).where(table.visit_id == visit_id)))
+    return sorted(rows, key=lambda row: (row.recorded_at, str(row.id)))
+
+
+def remarks(subject: Subject, visit: Occurrence) -> tuple[Remark, ...]:
+    """What a person should know of the visit's agreed time."""
+    if visit.appointment_at is None:
+        return ()
+    zone = chronicle.site_zone(subject.site_id)
+    on = local_date(visit.appointment_at, zone)
+    found = []
+    if not _in_window(visit, visit.appointment_at, zone):
+        found.append(Remark("outside_window"))
+    working = workdays.table_of(subject.site_id, on, on)
+    if not working.works(on):
+        name = working.name(on)
+        found.append(Remark("not_working_day", name.en if name else f"{on:%A}"))
+    if visit.appointment_at < clock.now() - CLOCK_TOLERANCE and visit.satisfied_at is None:
+        found.append(Remark("in_the_past"))
+    others = _appointed(on, zone, Occurrence.subject_id == subject.id, Occurrence.id != visit.id)
+    if others:
+        found.append(Remark("same_day", ", ".join(sorted(row.key for row in others))))
+    return tuple(found)
+
+
+def suggestions(subject: Subject, visit: Occurrence) -> tuple[Suggestion, ...]:
+    """Working days of the visit's window from today on, nearest to its target first."""
+    if visit.earliest_on is None or visit.latest_on is None or visit.target_on is None:
+        raise Problem("conflict", "the visit is not dated yet: its anchor event is unknown")
+    window, zone = (visit.earliest_on, visit.latest_on), chronicle.site_zone(subject.site_id)
+    first, last = start_of_day(window[0], zone), end_of_day(window[1], zone)
+    rows = db.session.execute(
+        sa.select(Occurrence.appointment_at, Occurrence.subject_id).where(
+            Occurrence.site_id == subject.site_id,
+            Occurrence.kind == "visit",
+            Occurrence.listed_at >= first,
+            Occurrence.listed_at < last,
+            Occurrence.appointment_at.is_not(None),
+            Occurrence.id != visit.id,
+        )
+    )
+    agreed: Counter[date] = Counter()
+    own = set()
+    for at, subject_id in rows:
+        assert at is not None  # asked for
+        on = local_date(at, zone)
+        agreed[on] += 1
+        if subject_id == subject.id:
+            own.add(on)
+    working = workdays.table_of(subject.site_id, *window)
+    return suggest(window, visit.target_on, local_date(clock.now(), zone), working, agreed, frozenset(own))
+
+
+def _in_window(visit: Occurrence, at: datetime, zone: str) -> bool:
+    """Whether the time lies in the planned window; a visit that nobody planned has none."""
+    if visit.earliest_on is None or visit.latest_on is None:
+        return True
+    return visit.earliest_on <= local_date(at, zone) <= visit.latest_on
+
+
+def _appointed(on: date, zone: str, *which: sa.ColumnElement[bool]) -> list[Occurrence]:
+    """Visits agreed for a date."""
+    begins, ends = start_of_day(on, zone), end_of_day(on, zone)
+    rows = sa.select(Occurrence).where(
+        Occurrence.kind == "visit", Occurrence.appointment_at >= begins, Occurrence.appointment_at < ends, *which
+    )
+    return list(db.session.scalars(rows))
+
+
 def _locked(visit_id: UUID) -> tuple[Subject, Occurrence]:
-    subject = lock_subject(visit_of(visit_id).subject_id)
+    subject = records.open_subject(visit_of(visit_id).subject_id)
+    records.refuse_frozen(visit_id)
     return subject, db.session.get_one(Occurrence, visit_id, populate_existing=True)
 
 

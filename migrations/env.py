@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import context
 from flask import current_app
 
-from backend import guards, installation
-from backend.db import transaction
+from backend import agenda, guards, installation
+from backend.db import lock_subject, transaction
 from backend.models.all import Base
 from backend.models.base import Digits, Document, UTCDateTime
 
@@ -41,6 +41,17 @@ def run() -> None:
     if whole:
         with transaction():
             installation.settle(installation.settings().mode)
+        if sa.inspect(engine).has_table("subject_revision"):
+            _rewrite_calendars()
+
+
+def _rewrite_calendars() -> None:
+    """A migration that changes what a calendar row holds marks the rows; the calendar itself is computed, not moved."""
+    with transaction(writes=False):
+        stale = agenda.stale_subjects()
+    for subject_id in stale:
+        with transaction():
+            agenda.refresh(lock_subject(subject_id))
 
 
 run()

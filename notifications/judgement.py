@@ -90,7 +90,7 @@ def _of_reminder(message: Message, account: Account, subject: Subject, now: date
     reason = _unreachable(account, subject, now) or _pointless(message, now)
     if reason:
         return Verdict("suppressed", reason)
-    rules = studies.revision(subject.study_revision_id).reminders
+    rules = studies.in_force(subject).reminders
     zone = chronicle.zones_of(subject).at(now)
     return _outside(hours.until(now, zone, rules.quiet_from, rules.quiet_to), message)
 
@@ -117,7 +117,7 @@ def _pointless(message: Message, now: datetime) -> str | None:
         return None
     today = owed.Owed()
     for subject in subjects:
-        zone, rules = chronicle.zones_of(subject).at(now), studies.revision(subject.study_revision_id).reminders
+        zone, rules = chronicle.zones_of(subject).at(now), studies.in_force(subject).reminders
         one = owed.on_day((Subject.id == subject.id,), rules, zone, local_date(now, zone), now).get(subject.id)
         if one is not None:
             today.slots += one.slots

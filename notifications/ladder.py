@@ -75,7 +75,7 @@ def _reread(episode_id: UUID) -> Episode:
 
 
 def _step(episode: Episode, subject: Subject, now: datetime) -> None:
-    ladder = studies.revision(subject.study_revision_id).ladders.get(episode.level)
+    ladder = studies.in_force(subject).ladders.get(episode.level)
     if ladder is None or not is_asking(episode):
         episode.next_step_at = None
     elif _snoozed(episode, now):
@@ -219,7 +219,7 @@ def _digest(episode: Episode, ladder: Ladder, now: datetime) -> None:
 
 def _overdue(episode: Episode, subject: Subject, now: datetime) -> None:
     """Page those who took it over when they have not called, or not seen, the patient in time."""
-    ladder = studies.revision(subject.study_revision_id).ladders.get(episode.level)
+    ladder = studies.in_force(subject).ladders.get(episode.level)
     template = _owed(episode, now)
     if template:
         duties = (ladder.overdue_to if ladder else ()) or _OVERDUE_TO
@@ -281,7 +281,7 @@ def hurry(message: Message, now: datetime) -> bool:
     if episode.closed_at is not None or not message.key.startswith(latest) or _snoozed(episode, now):
         return False
     subject = db.session.get_one(Subject, episode.subject_id)
-    ladder = studies.revision(subject.study_revision_id).ladders.get(episode.level)
+    ladder = studies.in_force(subject).ladders.get(episode.level)
     if ladder is None or not is_asking(episode) or episode.ladder_step >= len(ladder.steps):
         return False
     if episode.next_step_at is None or episode.next_step_at > now:

@@ -72,6 +72,18 @@ def plan(now: datetime) -> int:
     return sum(_post(one, now) for one in due)
 
 
+def plan_for(subject: Subject, now: datetime) -> int:
+    """The morning text of one subject, in the caller's transaction and under its lock: after its calendar changed.
+
+    A nudge waits for the planner: what has just been typed in about the past is no news to the patient.
+    """
+    if subject.admitted or subject.ended_at is not None:
+        return 0
+    reminders, zone = studies.in_force(subject).reminders, chronicle.zones_of(subject).at(now)
+    morning = _morning_of((Subject.id == subject.id,), reminders, zone, now)
+    return sum(_write(one, subject, now) for one in _new(list(morning)))
+
+
 def word(at: datetime) -> str:
     """A visit's time as it stands in a key."""
     return format(int(at.timestamp()) // 60, "x")
@@ -95,21 +107,29 @@ def morning_text(one: owed.Owed) -> tuple[str, dict[str, object]]:
 
 def _mornings(now: datetime) -> Iterator[Plan]:
     for who, reminders, zone in _groups(now):
-        day = local_date(now, zone)
-        morning = at_local(day, reminders.morning_at, zone)
-        if morning <= now < morning + MORNING_LASTS:
-            yield from _morning(owed.on_day(who, reminders, zone, day, now), reminders, zone, day, now)
+        yield from _morning_of(who, reminders, zone, now)
+
+
+def _morning_of(
+    who: Sequence[sa.ColumnElement[bool]], reminders: Reminders, zone: str, now: datetime
+) -> Iterator[Plan]:
+    """The morning texts of those in one zone, while it is morning there."""
+    day = local_date(now, zone)
+    morning = at_local(day, reminders.morning_at, zone)
+    if morning <= now < morning + MORNING_LASTS:
+        yield from _morning(owed.on_day(who, reminders, zone, day, now), reminders, zone, day, now)
 
 
 def _groups(now: datetime) -> Iterator[tuple[Sequence[sa.ColumnElement[bool]], Reminders, str]]:
     """Reachable subjects by what decides their morning: revision and zone. Who has moved zone stands alone."""
     moved = sa.exists().where(ZoneChange.subject_id == Subject.id)
-    settled = sa.select(Subject.study_revision_id, Subject.time_zone).where(*owed.REACHABLE, ~moved).distinct()
+    in_force = studies.in_force_sql(now)
+    settled = sa.select(in_force, Subject.time_zone).where(*owed.REACHABLE, ~moved).distinct()
     for revision_id, zone in db.session.execute(settled).all():
-        who = (Subject.study_revision_id == revision_id, Subject.time_zone == zone, ~moved)
+        who = (in_force == revision_id, Subject.time_zone == zone, ~moved)
         yield who, studies.revision(revision_id).reminders, zone
     for subject in db.session.scalars(sa.select(Subject).where(*owed.REACHABLE, moved)).all():
-        reminders = studies.revision(subject.study_revision_id).reminders
+        reminders = studies.in_force(subject).reminders
         yield (Subject.id == subject.id,), reminders, chronicle.zones_of(subject).at(now)
 
 
@@ -137,7 +157,7 @@ def _nudges(now: datetime) -> Iterator[Plan]:
     late = owed.late(now)
     planned: set[tuple[UUID, date]] = set()
     for account, subject in _reporters(list(late), now):
-        reminders = studies.revision(subject.study_revision_id).reminders
+        reminders = studies.in_force(subject).reminders
         zone = chronicle.zones_of(subject).at(now)
         day = local_date(now, zone)
         quiet = hours.until(now, zone, reminders.quiet_from, reminders.quiet_to)
@@ -198,20 +218,24 @@ def _post(one: Plan, now: datetime) -> bool:
         if subject.admitted or subject.ended_at is not None:
             return False
         one.living = _living((one.account.id,), (str(one.day),))[one.account.id, str(one.day)]
-        if not one.wanted():
-            return False
-        message = outbox.post(
-            key=one.key,
-            lane=outbox.REMINDER,
-            site_id=subject.site_id,
-            subject_id=subject.id,
-            account_id=one.account.id,
-            template=one.template,
-            variables=one.variables,
-            language=language_of(one.account.locale),
-            local_day=str(one.day),
-            due_at=now,
-            not_after=one.not_after,
-            now=now,
-        )
-        return message is not None
+        return _write(one, subject, now)
+
+
+def _write(one: Plan, subject: Subject, now: datetime) -> bool:
+    if not one.wanted():
+        return False
+    message = outbox.post(
+        key=one.key,
+        lane=outbox.REMINDER,
+        site_id=subject.site_id,
+        subject_id=subject.id,
+        account_id=one.account.id,
+        template=one.template,
+        variables=one.variables,
+        language=language_of(one.account.locale),
+        local_day=str(one.day),
+        due_at=now,
+        not_after=one.not_after,
+        now=now,
+    )
+    return message is not None

@@ -14,7 +14,7 @@ from threading import Event, Thread
 import structlog
 from flask import Flask
 
-from backend import audit, clock, outbox
+from backend import agenda, audit, clock, outbox
 from backend.db import db, transaction
 from backend.models.study import WorkerHeartbeat
 from backend.safety import watch
@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.5
 STOPPED_S = 15.0  # how long a sender rests that its provider refuses altogether
-_EVERY_S = {"ladder": POLL_S, "watch": 15.0, "planner": 30.0, "sweeper": 15.0, "heartbeat": 5.0}
+_EVERY_S = {"ladder": POLL_S, "watch": 15.0, "planner": 30.0, "sweeper": 15.0, "calendar": 15.0, "heartbeat": 5.0}
+_STAGES = 2000  # rows of the calendar in one turn: a writer waits no longer than that takes
 _MOST_TURNS = 100  # of one kind in a run_once, so that a fault cannot turn it for ever
 
 
@@ -69,6 +70,7 @@ class Worker:
             self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
             self._loop("planner", lambda _: _plan(clock.now())),
             self._loop("sweeper", lambda _: _none(sweeping.sweep(gateway, clock.now()))),
+            self._loop("calendar", lambda _: _pause_if_idle(_advance(clock.now()))),
             self._loop("heartbeat", self._beat),
         ]
 
@@ -126,6 +128,7 @@ def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
         stack.enter_context(clock.running_on(lambda: now))
         stack.enter_context(audit.acting(audit.WORKER))
         stack.enter_context(app.app_context())
+        _exhaust(lambda: _advance(now))
         watch.sweep(now)
         _exhaust(lambda: ladder.run_due(now))
         _plan(now)
@@ -155,6 +158,13 @@ def _plan(now: datetime) -> float | None:
     reminders.plan(now)
     gaps.tell(now)
     return None
+
+
+def _advance(now: datetime) -> int:
+    """Keep the stages of the calendar near the clock; a full turn says that there is more."""
+    with transaction():
+        moved = agenda.advance(now, _STAGES)
+    return moved if moved == _STAGES else 0
 
 
 def _none(_: object) -> None:

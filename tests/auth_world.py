@@ -153,6 +153,7 @@ def _sites() -> tuple[Site, Site]:
             name_en=code,
             time_zone="Asia/Shanghai",
             phone_24h="+862583106666",
+            delegates=False,  # who may do what for whom is tried elsewhere; here it is who comes in
             study_revision_id=revision.id,
         )
         for code in ("NJ", "SH")

@@ -25,8 +25,9 @@ from werkzeug.test import TestResponse
 
 from api import tokens
 from api.app import create_app
-from backend import accounts, crypto, installation, sessions, studies
+from backend import accounts, crypto, delegation, installation, sessions, studies
 from backend.db import db, transaction
+from backend.models.conduct import Delegation
 from backend.models.people import Account
 from backend.models.study import Site
 from notifications import worker
@@ -144,6 +145,12 @@ class House:
         at = datetime(*local, tzinfo=SHANGHAI).astimezone(UTC)  # type: ignore[arg-type, misc]
         assert at >= self.time.at, "time does not go back"
         self.time.at = at
+
+    def confirmed(self, who: Person) -> dict[str, str]:
+        """The header of somebody who has just given password and one-time code once more."""
+        family = jwt.decode(who.token, options={"verify_signature": False})["fam"]
+        with self.app.app_context():
+            return {"Authorization": f"Bearer {tokens.issue_confirmation(who.id, UUID(family))}"}
 
     def work(self) -> list[dict[str, Any]]:
         """One turn of the worker; what it sent."""
@@ -270,6 +277,9 @@ def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterato
         for n, (name, role) in enumerate(STAFF.items()):
             house.people[name] = _staff(house, name, role, site, password, f"1391111{n:04}")
         house.people["stranger"] = _staff(house, "stranger", "nurse", other, password, "13922220000")
+        house.people["rival"] = _staff(house, "rival", "principal_investigator", other, password, None)
+        for name, person in house.people.items():
+            _delegate(person, house.site_id if name in STAFF else house.other_site_id)
     yield house
     with app.app_context():
         db.session.remove()
@@ -302,7 +312,7 @@ def _sites(study: Path) -> tuple[Site, Site]:
     return sites[0], sites[1]
 
 
-def _staff(house: House, name: str, role: str, site: Site, password: str, phone: str) -> Person:
+def _staff(house: House, name: str, role: str, site: Site, password: str, phone: str | None) -> Person:
     account, secret = accounts.add_staff(
         username=name,
         name=name.title(),
@@ -313,6 +323,15 @@ def _staff(house: House, name: str, role: str, site: Site, password: str, phone:
         phone=phone,
     )
     return Person(house, account.id, role, _token(account), name, secret, f"+86{phone}")
+
+
+def _delegate(person: Person, site_id: UUID) -> None:
+    """Every task of the person's role, approved long ago."""
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    for task in delegation.tasks_for(person.role):
+        row = Delegation(id=uuid4(), site_id=site_id, account_id=person.id, task=task, valid_from=long_ago.date())
+        row.requested_at = row.approved_at = long_ago
+        db.session.add(row)
 
 
 def _token(account: Account) -> str:

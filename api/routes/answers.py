@@ -8,7 +8,8 @@ from marshmallow import validate
 
 from api.doors import Caller, Room, etag, must_match
 from api.fields import Body, Id, Instant, Key, Text, Whole, Word
-from api.routes.episodes import AttemptAnswer, EpisodeWhole, locked, names_of, whole
+from api.routes.episodes import AttemptAnswer, EpisodeWhole, locked, whole
+from backend import accounts, delegation
 from backend.db import lock_subject
 from backend.errors import Problem
 from backend.safety import answers
@@ -97,7 +98,7 @@ def attempt_contact_of_subject(caller: Caller, subject_id: UUID, body: dict[str,
     lock_subject(subject_id)
     row, new = answers.attempt_contact(subject_id, None, body, caller.account)
     names = ("id", "outcome", "spoke_with", "note", "at")
-    by = names_of([row.by_id]).get(row.by_id, "")
+    by = accounts.names_of([row.by_id]).get(row.by_id, "")
     return {**{name: getattr(row, name) for name in names}, "by": by}, 201 if new else 200
 
 
@@ -130,7 +131,9 @@ def close(caller: Caller, episode_id: UUID, body: dict[str, Any]) -> Any:
     episode = locked(caller, episode_id)
     must_match(episode.version)
     graded = any(body.get(name) is not None for name in ("crs_grade", "icans_grade"))
-    if (graded or body["outcome"] not in answers.QUICK) and not caller.may("episode:grade"):
-        raise Problem("forbidden")
+    if graded or body["outcome"] not in answers.QUICK:
+        if not caller.may("episode:grade"):
+            raise Problem("forbidden")
+        delegation.require(caller.account, "episode:grade", episode.site_id)
     answers.close(episode, body, caller.account)
     return whole(caller, episode), 200, etag(episode.version)

@@ -1,4 +1,4 @@
-"""The follow-up calendar: one subject's, the nurse's list over all, appointments, attendance, adherence."""
+"""The follow-up calendar: one subject's, its file for a phone, the nurse's list over all, and what waits."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,24 +6,27 @@ from uuid import UUID
 
 import marshmallow as ma
 import sqlalchemy as sa
+from flask import Response
 
-from api.doors import Caller, Page, Room, etag, listed, must_match
-from api.fields import LATEST, Body, Day, Id, Instant, Query, Text, Word
-from api.paging import page
-from api.routes.subjects import site_of
-from backend import agenda, clock, policy, studies, visits
+from api.doors import Caller, Page, Room, listed
+from api.fields import Body, Day, Id, Instant, Number, Query, Word
+from api.paging import after, paged
+from api.routes.entries import own_subject
+from backend import agenda, clock, duelist, policy, studies
 from backend.db import db
-from backend.models.calendar import Appointment, Attendance, Occurrence
+from backend.duelist import Part
+from backend.errors import fault
+from backend.models.calendar import Occurrence
 from backend.models.study import Site
 from backend.models.subject import Subject
-from schedules.adherence import adherence
-from schedules.occurrences import STATUSES
-from schedules.protocol.definition import Study
+from schedules.adherence import is_low, percent
+from schedules.ics import calendar_file
+from schedules.planned import STATUSES
 from schedules.windows import end_of_day, local_date, start_of_day
 
 room = Room("calendar", __name__, url_prefix="/api/v1", description="Visits, slots, who is due")
 
-LONGEST = timedelta(days=400)
+MOST_DAYS = 31
 
 
 class Item(Body):
@@ -37,6 +40,9 @@ class Item(Body):
     closes_at = Instant(required=True, allow_none=True)
     status = Word(*STATUSES, required=True)
     appointment_at = Instant(required=True, allow_none=True)
+    target_on = Day(required=True, allow_none=True, metadata={"description": "planned visits: the study's target date"})
+    earliest_on = Day(required=True, allow_none=True)
+    latest_on = Day(required=True, allow_none=True)
     satisfied_by = Id(required=True, allow_none=True)
     satisfied_at = Instant(required=True, allow_none=True)
     excused = ma.fields.String(required=True, allow_none=True)
@@ -47,159 +53,163 @@ class Span(Query):
     until = Instant(data_key="to")
 
 
-class CalendarAnswer(Body):
-    items = ma.fields.List(ma.fields.Nested(Item), required=True)
-    next_cursor = ma.fields.String(required=True, allow_none=True)
-
-
-def name_of(study: Study, kind: str, key: str, locale: str) -> str:
-    """What people call a visit or a form."""
-    label = study.visit(key).name if kind == "visit" else study.forms[key].name
+def name_of(row: Occurrence, locale: str) -> str:
+    """What people call a visit or a form, in the revision it follows."""
+    study = studies.revision(row.study_revision_id)
+    label = study.visit(row.key).name if row.kind == "visit" else study.forms[row.key].name
     return label.in_language(locale)
 
 
-def view(row: Occurrence, status: str, study: Study, locale: str) -> dict[str, Any]:
+def view(row: Occurrence, status: str, locale: str) -> dict[str, Any]:
     """One occurrence as the apps show it."""
     shown = {name: getattr(row, name) for name in Item().fields.keys() - {"name", "status"}}
-    return {**shown, "status": status, "name": name_of(study, row.kind, row.key, locale)}
+    return {**shown, "status": status, "name": name_of(row, locale)}
 
 
-@room.door("GET", "/subjects/<uuid:subject_id>/calendar", "calendar:read", query=Span, answer=CalendarAnswer)
+@room.door(
+    "GET", "/subjects/<uuid:subject_id>/calendar", "calendar:read", query=Span, answer=listed(Item, "CalendarAnswer")
+)
 def subject_calendar(caller: Caller, subject_id: UUID, query: dict[str, Any]) -> Any:
     """Every visit and slot of one subject, by due time; the undated last."""
     subject = caller.subject(subject_id)
-    study = studies.revision(subject.study_revision_id)
     wanted = sa.select(Occurrence, agenda.status_at(clock.now())).where(Occurrence.subject_id == subject.id)
     if "since" in query:
         wanted = wanted.where(Occurrence.due_at >= query["since"])
     if "until" in query:
         wanted = wanted.where(Occurrence.due_at < query["until"])
-    ordered = wanted.order_by(Occurrence.due_at.is_(None), Occurrence.due_at, Occurrence.kind, Occurrence.key)
-    items = [view(row, status, study, caller.account.locale) for row, status in db.session.execute(ordered)]
+    ordered = wanted.order_by(Occurrence.listed_at, Occurrence.kind, Occurrence.key, Occurrence.id)
+    items = [view(row, status, caller.account.locale) for row, status in db.session.execute(ordered)]
     return {"items": items, "next_cursor": None}
+
+
+@room.door("GET", "/subjects/<uuid:subject_id>/calendar.ics", "calendar:read", media="text/calendar")
+def subject_calendar_file(caller: Caller, subject_id: UUID) -> Response:
+    """The subject's calendar as a file with alarms, to be handed over; in the subject's language."""
+    subject = caller.subject(subject_id)
+    return _file(subject, subject.locale)
+
+
+class OwnQuery(Query):
+    subject_id = Id()
+
+
+@room.door("GET", "/me/calendar.ics", "today:read", query=OwnQuery, media="text/calendar")
+def own_calendar_file(caller: Caller, query: dict[str, Any]) -> Response:
+    """Visits and report times for the phone's own calendar, with its alarms; nothing in it says what for."""
+    subject = db.session.get_one(Subject, own_subject(caller, query.get("subject_id")))
+    return _file(subject, caller.account.locale)
+
+
+def _file(subject: Subject, locale: str) -> Response:
+    rows = db.session.scalars(sa.select(Occurrence).where(Occurrence.subject_id == subject.id))
+    body = calendar_file((agenda.as_value(row) for row in rows), clock.now(), locale)
+    headers = {"Content-Disposition": 'attachment; filename="calendar.ics"'}
+    return Response(body, content_type="text/calendar; charset=utf-8", headers=headers)
+
+
+class Recent(Body):
+    """Reports of the subject's last days, as the study counts them; `low` is worth a call."""
+
+    reported = ma.fields.Integer(required=True)
+    expected = ma.fields.Integer(required=True)
+    percent = Number(required=True, allow_none=True)
+    low = ma.fields.Boolean(required=True)
 
 
 class DueItem(Item):
     subject_id = Id(required=True)
     subject_number = ma.fields.String(required=True)
     site_id = Id(required=True)
+    admitted = ma.fields.Boolean(required=True)
+    last_report_at = Instant(required=True, allow_none=True)
+    adherence = ma.fields.Nested(Recent, required=True)
 
 
 class DueQuery(Page):
     date = Day(metadata={"description": "the site's local date; today unless a status is asked for"})
+    until = Day(data_key="to", metadata={"description": "last date of a week or more, from `date` on"})
     status = Word(*STATUSES)
     site_id = Id()
-    kind = Word("visit", "slot")
+    kind = Word(*duelist.KINDS)
 
 
 @room.door("GET", "/calendar", "calendar:read", query=DueQuery, answer=listed(DueItem, "DueList"))
 def due_list(caller: Caller, query: dict[str, Any]) -> Any:
-    """Who is due, overdue, missed: over all subjects of the caller's sites, by due time."""
+    """Who is due, overdue, missed: over all subjects of the caller's sites, by due time; the undated last."""
     now = clock.now()
+    parts = [_part(site, query, now) for site in _sites(caller, query)]
+    kinds = [query["kind"]] if "kind" in query else duelist.KINDS
+    found = duelist.rows(parts, kinds, query.get("status"), now, after(query, duelist.KEYS), query["limit"] + 1)
+    page = paged(found, query["limit"], lambda row: (row.Occurrence.listed_at, row.Occurrence.id))
+    recent = _recent([row.Subject for row in page["items"]], now)
+    locale = caller.account.locale
+    return {**page, "items": [_due_view(row, recent[row.Subject.id], locale) for row in page["items"]]}
+
+
+def _sites(caller: Caller, query: dict[str, Any]) -> list[Site]:
     if "site_id" in query:
-        sites = [site_of(caller, query["site_id"])]
-    else:
-        sites = list(db.session.scalars(sa.select(Site).where(Site.id.in_(policy.sites_of(caller.id)))))
-    status = agenda.status_at(now)
-    spans = [_span(site, query, now) for site in sites]
-    wanted = (
-        sa.select(Occurrence, status, Subject.number, Subject.study_revision_id)
-        .join(Subject, Subject.id == Occurrence.subject_id)
-        .where(sa.or_(sa.false(), *spans))
-    )
-    if "kind" in query:
-        wanted = wanted.where(Occurrence.kind == query["kind"])
-    if "status" in query:
-        wanted = wanted.where(status == query["status"])
-
-    def show(row: Any) -> dict[str, Any]:
-        occurrence, state, number, revision = row[:4]
-        shown = view(occurrence, state, studies.revision(revision), caller.account.locale)
-        return {**shown, "subject_id": occurrence.subject_id, "subject_number": number, "site_id": occurrence.site_id}
-
-    due = Occurrence.due_at if _by_date(query) else sa.func.coalesce(Occurrence.due_at, _UNDATED)
-    return page(wanted, (due, Occurrence.id), query, show)
+        return [caller.site(query["site_id"], "/site_id")]
+    return list(db.session.scalars(sa.select(Site).where(Site.id.in_(policy.sites_of(caller.id))).order_by(Site.code)))
 
 
-# Where what is not dated stands in a list by due time: last. A cursor cannot hold "no time".
-_UNDATED = sa.literal(LATEST, Occurrence.due_at.type)
+def _part(site: Site, query: dict[str, Any], now: datetime) -> Part:
+    """One site's share: the dates asked for, or for a status all there is around now."""
+    if "date" not in query and "status" in query and "until" not in query:
+        return Part(site.id)
+    first = query.get("date") or local_date(now, site.time_zone)
+    last = query.get("until") or first
+    if not first <= last < first + timedelta(days=MOST_DAYS):
+        raise fault("/to", "out_of_range", f"from the first date on, and at most {MOST_DAYS} days")
+    return Part(site.id, start_of_day(first, site.time_zone), end_of_day(last, site.time_zone))
 
 
-def _by_date(query: dict[str, Any]) -> bool:
-    return "date" in query or "status" not in query
+def _recent(subjects: list[Subject], now: datetime) -> dict[UUID, dict[str, Any]]:
+    """How each subject of the page has reported lately; one query per revision among them."""
+    found: dict[UUID, dict[str, Any]] = {}
+    by_revision: dict[UUID, set[UUID]] = {}
+    for subject in subjects:
+        by_revision.setdefault(studies.in_force_id(subject), set()).add(subject.id)
+    for revision, members in by_revision.items():
+        limit = studies.revision(revision).low_adherence
+        since = timedelta(days=limit.over_days if limit else 7)
+        counted = duelist.reported(sorted(members, key=str), since, now)
+        for subject_id in members:
+            reported, expected = counted.get(subject_id, (0, 0))
+            found[subject_id] = {
+                "reported": reported,
+                "expected": expected,
+                "percent": percent(reported, expected),
+                "low": is_low(reported, expected, limit),
+            }
+    return found
 
 
-def _span(site: Site, query: dict[str, Any], now: datetime) -> sa.ColumnElement[bool]:
-    """One site's rows for the date asked for, or for a status all that could have it around now, the undated too."""
-    if _by_date(query):
-        day = query.get("date") or local_date(now, site.time_zone)
-        first, last = start_of_day(day, site.time_zone), end_of_day(day, site.time_zone)
-    else:
-        first, last = now - LONGEST, now + LONGEST
-    around = sa.and_(Occurrence.due_at >= first, Occurrence.due_at < last)
-    return sa.and_(
-        Occurrence.site_id == site.id, around if _by_date(query) else sa.or_(around, Occurrence.due_at.is_(None))
-    )
+def _due_view(row: Any, recent: dict[str, Any], locale: str) -> dict[str, Any]:
+    return {
+        **view(row.Occurrence, row.status, locale),
+        "subject_id": row.Subject.id,
+        "subject_number": row.Subject.number,
+        "site_id": row.Occurrence.site_id,
+        "admitted": row.Subject.admitted,
+        "last_report_at": row.Subject.last_report_at,
+        "adherence": recent,
+    }
 
 
-class AppointmentBody(Body):
-    at = Instant(required=True, allow_none=True)
-    reason = Text(most=1000, allow_none=True)
+class WaitingAnswer(Body):
+    site_id = Id(required=True)
+    kind = Word(*duelist.KINDS, required=True)
+    status = Word(*STATUSES, required=True)
+    count = ma.fields.Integer(required=True)
+    more = ma.fields.Boolean(required=True, metadata={"description": f"{duelist.MOST} or more"})
 
 
-class AttendanceBody(Body):
-    at = Instant(required=True)
-    outcome = Word("attended", "missed", required=True)
-    reason = Text(most=1000, allow_none=True)
+class CountQuery(Query):
+    site_id = Id()
 
 
-@room.door(
-    "PUT", "/visits/<uuid:visit_id>/appointment", "visit:plan", body=AppointmentBody, answer=Item, refuses=(412, 428)
-)
-def appoint(caller: Caller, visit_id: UUID, body: dict[str, Any]) -> Any:
-    """Agree on a visit's time or move it; `If-Match` once there is an appointment."""
-    return _planned(caller, visit_id, Appointment, lambda: visits.appoint(visit_id, body, caller.id))
-
-
-@room.door(
-    "PUT", "/visits/<uuid:visit_id>/attendance", "visit:plan", body=AttendanceBody, answer=Item, refuses=(412, 428)
-)
-def attend(caller: Caller, visit_id: UUID, body: dict[str, Any]) -> Any:
-    """Record that the subject came, or did not; `If-Match` once something is recorded."""
-    return _planned(caller, visit_id, Attendance, lambda: visits.attend(visit_id, body, caller.id))
-
-
-def _planned(caller: Caller, visit_id: UUID, table: Any, write: Any) -> Any:
-    subject = caller.subject(visits.visit_of(visit_id).subject_id)
-    revision = visits.revision_of(table, visit_id)
-    if revision > 0:
-        must_match(revision)
-    visit = write()
-    status = db.session.execute(sa.select(agenda.status_at(clock.now())).where(Occurrence.id == visit_id)).scalar_one()
-    study = studies.revision(subject.study_revision_id)
-    return view(visit, status, study, caller.account.locale), 200, etag(revision + 1)
-
-
-class AdherenceRow(Body):
-    form = ma.fields.String(required=True)
-    week = ma.fields.Integer(required=True)
-    expected = ma.fields.Integer(required=True)
-    done = ma.fields.Integer(required=True)
-    late = ma.fields.Integer(required=True)
-    missed = ma.fields.Integer(required=True)
-    excused = ma.fields.Integer(required=True)
-
-
-class AdherenceAnswer(Body):
-    items = ma.fields.List(ma.fields.Nested(AdherenceRow), required=True)
-    next_cursor = ma.fields.String(required=True, allow_none=True)
-
-
-@room.door("GET", "/subjects/<uuid:subject_id>/adherence", "calendar:read", answer=AdherenceAnswer)
-def subject_adherence(caller: Caller, subject_id: UUID) -> Any:
-    """Expected, done, late, missed, excused by form and study week."""
-    subject = caller.subject(subject_id)
-    rows = db.session.scalars(
-        sa.select(Occurrence).where(Occurrence.subject_id == subject.id, Occurrence.kind == "slot")
-    )
-    return {"items": adherence((agenda.as_value(row) for row in rows), clock.now()), "next_cursor": None}
+@room.door("GET", "/calendar/counts", "calendar:read", query=CountQuery, answer=listed(WaitingAnswer, "CalendarCounts"))
+def due_counts(caller: Caller, query: dict[str, Any]) -> Any:
+    """What waits at each site: open, due, overdue, missed, not dated; up to a hundred of each."""
+    site_ids = [site.id for site in _sites(caller, query)]
+    return {"items": duelist.counts(site_ids, clock.now()), "next_cursor": None}

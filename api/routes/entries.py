@@ -303,7 +303,7 @@ def _entries(subject_id: UUID, query: dict[str, Any], only_by: UUID | None = Non
 def _answer(caller: Caller, taken: Taken) -> tuple[dict[str, Any], int]:
     """What the phone shows at once; the same for the first sending and for its repeat."""
     subject = db.session.get_one(Subject, taken.entry.subject_id)
-    study, site = studies.revision(subject.study_revision_id), db.session.get_one(Site, subject.site_id)
+    study, site = studies.in_force(subject), db.session.get_one(Site, subject.site_id)
     locale = caller.account.locale
     signals = list(
         db.session.scalars(sa.select(Signal).where(Signal.entry_version_id == taken.version.id).order_by(Signal.seq))

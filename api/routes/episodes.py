@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from api.doors import Caller, Page, Room, etag, listed, not_modified
 from api.fields import Anything, Body, Id, Instant, Number, QueryWhole, Word
 from api.paging import page
-from backend import chronicle, clock, policy, studies
+from backend import accounts, chronicle, clock, policy, studies
 from backend.db import db
 from backend.errors import Problem
 from backend.models.clinical import Medication
@@ -246,7 +246,7 @@ def locked(caller: Caller, episode_id: UUID) -> Episode:
 
 def whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     subject = db.session.get_one(Subject, episode.subject_id)
-    study = studies.revision(subject.study_revision_id)
+    study = studies.in_force(subject)
     day = _day(subject.infused_at, clock.now(), chronicle.site_zone(subject.site_id))
     ladder = study.ladders.get(episode.level)
     signals = db.session.scalars(sa.select(Signal).where(Signal.episode_id == episode.id).order_by(Signal.seq))
@@ -256,7 +256,7 @@ def whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     attempts = db.session.scalars(
         sa.select(ContactAttempt).where(ContactAttempt.episode_id == episode.id).order_by(ContactAttempt.at)
     ).all()
-    people = names_of(
+    people = accounts.names_of(
         [episode.accepted_by]
         + [a.by_id for a in acknowledgements]
         + [a.on_behalf_of_id for a in acknowledgements]
@@ -288,11 +288,6 @@ def whole(caller: Caller, episode: Episode) -> dict[str, Any]:
     return shown
 
 
-def names_of(ids: list[UUID | None]) -> dict[UUID | None, str]:
-    rows = db.session.execute(sa.select(Account.id, Account.name).where(Account.id.in_({i for i in ids if i})))
-    return {row.id: row.name for row in rows}
-
-
 def _signal(signal: Signal, chinese: bool) -> dict[str, Any]:
     names = SignalAnswer().fields.keys() - {"sentence"}
     sentence = signal.sentence_zh if chinese else signal.sentence_en
@@ -301,7 +296,7 @@ def _signal(signal: Signal, chinese: bool) -> dict[str, Any]:
 
 def _facts(caller: Caller, subject: Subject, day: int | None) -> dict[str, Any]:
     """What a doctor woken at night wants to know: the last of each count with its age, and the drugs."""
-    study, now, locale = studies.revision(subject.study_revision_id), clock.now(), caller.account.locale
+    study, now, locale = studies.in_force(subject), clock.now(), caller.account.locale
     last = facts.last_values(subject.id, study.settings["facts_at_hand"])
     drugs = db.session.scalars(
         sa.select(Medication)

@@ -9,7 +9,6 @@ from marshmallow import validate
 
 from api.doors import Caller, Room, etag, must_match
 from api.fields import Body, Id, Instant, Query, Word
-from api.routes.subjects import site_of
 from backend import clock, rota
 from backend.db import db
 from backend.models.people import Account
@@ -55,14 +54,14 @@ class RotaQuery(Query):
 @room.door("GET", "", "rota:read", query=RotaQuery, answer=RotaAnswer)
 def read_rota(caller: Caller, query: dict[str, Any]) -> Any:
     """The present and future rota of a site, and who is missing in the next 24 hours."""
-    site = site_of(caller, query["site_id"])
+    site = caller.site(query["site_id"], "/site_id")
     return _view(site), 200, etag(site.version)
 
 
 @room.door("PUT", "", "rota:change", body=RotaBody, answer=RotaAnswer, if_match=True)
 def write_rota(caller: Caller, body: dict[str, Any]) -> Any:
     """Replace the present and future rota of a site."""
-    site_of(caller, body["site_id"])
+    caller.site(body["site_id"], "/site_id")
     site = db.session.execute(
         sa.select(Site).where(Site.id == body["site_id"]).with_for_update().execution_options(populate_existing=True)
     ).scalar_one()

@@ -8,18 +8,19 @@ import sqlalchemy as sa
 from marshmallow import validate
 
 from api.doors import Caller, Page, Room, etag, listed, must_match
-from api.fields import Body, Day, Flag, Id, Instant, Key, Locale, Shaped, Text, Whole, Word, Zone
+from api.fields import Anything, Body, Day, Flag, Id, Instant, Key, Locale, Query, Shaped, Text, Whole, Word, Zone
 from api.paging import page, shown
-from backend import accounts, activation, audit, chronicle, enrolment, policy
+from backend import accounts, activation, audit, chronicle, enrolment, policy, readiness, records, studies, treatment
 from backend.chronicle import Fact
-from backend.db import db, lock_subject
+from backend.db import lock_subject
 from backend.errors import fault
-from backend.models.study import Site
 from backend.models.subject import Subject
+from schedules.history import INFUSION
 
 room = Room("subjects", __name__, url_prefix="/api/v1/subjects", description="Subjects and their events")
 
-STATUSES = ("screening", "follow_up", "completed", "withdrawn", "died")
+GIVEN_BY = ("subject", "guardian")
+STATUSES = ("screening", "follow_up", *treatment.LEFT_AS.values())
 
 
 class ContactBody(Body):
@@ -31,6 +32,7 @@ class ConsentBody(Body):
     kind = Word("trial", "app", "cross_border", required=True)
     text_version = Text(most=40, required=True)
     given_at = Instant(required=True)
+    given_by = Word(*GIVEN_BY, load_default="subject")
 
 
 class NewSubject(Body):
@@ -61,6 +63,8 @@ class SubjectAnswer(Body):
     admitted = ma.fields.Boolean(required=True)
     ended_at = Instant(required=True, allow_none=True)
     last_report_at = Instant(required=True, allow_none=True)
+    study_revision_id = Id(required=True, metadata={"description": "the revision in force"})
+    locked_at = Instant(required=True, allow_none=True)
     contact = ma.fields.Nested(ContactBody, allow_none=True, metadata={"description": "only for roles that may"})
     version = ma.fields.Integer(required=True)
 
@@ -84,21 +88,15 @@ class SubjectChange(Body):
 
 def view(subject: Subject) -> dict[str, Any]:
     """A subject as everybody who may read it sees it."""
-    names = SubjectAnswer().fields.keys() - {"contact"}
-    return {name: getattr(subject, name) for name in names}
-
-
-def site_of(caller: Caller, site_id: UUID, path: str = "/site_id") -> Site:
-    """A site the caller works at; otherwise it does not exist for them."""
-    if site_id not in policy.sites_of(caller.id):
-        raise fault(path, "unknown_site", "no such site")
-    return db.session.get_one(Site, site_id)
+    names = SubjectAnswer().fields.keys() - {"contact", "study_revision_id"}
+    shown = {name: getattr(subject, name) for name in names}
+    return {**shown, "study_revision_id": studies.in_force_id(subject)}
 
 
 @room.door("POST", "", "subject:enrol", body=NewSubject, answer=SubjectAnswer, status=201, also=[200])
 def enrol(caller: Caller, body: dict[str, Any]) -> Any:
     """Enrol a subject."""
-    subject, new = enrolment.enrol(site_of(caller, body["site_id"]), body, caller.id)
+    subject, new = enrolment.enrol(caller.site(body["site_id"], "/site_id"), body, caller.id)
     return view(subject), 201 if new else 200, etag(subject.version)
 
 
@@ -129,7 +127,8 @@ def read(caller: Caller, subject_id: UUID) -> Any:
 def change(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
     """Change language, dose level, organs, zone (future slots only) or contact."""
     caller.subject(subject_id)
-    subject = lock_subject(subject_id)
+    record = body.keys() - {"contact", "locale", "reason"}
+    subject = records.open_subject(subject_id) if record else lock_subject(subject_id)
     must_match(subject.version)
     if "zone_from" in body and "time_zone" not in body:
         raise fault("/time_zone", "required", "zone_from without a time_zone")
@@ -145,6 +144,7 @@ class NewEvent(Body):
     planned_at = Instant(allow_none=True)
     actual_at = Instant(allow_none=True)
     scope = ma.fields.List(Word(*chronicle.WITHDRAWAL_SCOPES), allow_none=True, validate=validate.Length(min=1))
+    place = Word(*treatment.PLACES, allow_none=True)
     reason = Text(most=1000, allow_none=True)
     preview = Flag(load_default=False)
 
@@ -152,6 +152,7 @@ class NewEvent(Body):
 class EventCorrection(Body):
     planned_at = Instant(allow_none=True)
     actual_at = Instant(allow_none=True)
+    place = Word(*treatment.PLACES, allow_none=True)
     void = Flag(load_default=False)
     reason = Text(most=1000, required=True)
     preview = Flag(load_default=False)
@@ -164,8 +165,14 @@ class EventAnswer(Body):
     planned_at = Instant(required=True, allow_none=True)
     actual_at = Instant(required=True, allow_none=True)
     scope = ma.fields.List(ma.fields.String(), required=True)
+    place = ma.fields.String(required=True, allow_none=True)
     reason = ma.fields.String(required=True, allow_none=True)
     recorded_at = Instant(required=True)
+
+
+class EventRevision(EventAnswer):
+    void = ma.fields.Boolean(required=True)
+    recorded_by = ma.fields.String(required=True)
 
 
 class MoveAnswer(Body):
@@ -176,15 +183,22 @@ class MoveAnswer(Body):
     after = Instant(required=True, allow_none=True)
 
 
+class HintAnswer(Body):
+    """Something to look at before the event. `holds`: the protocol wants it settled first; people decide."""
+
+    code = ma.fields.String(required=True)
+    holds = ma.fields.Boolean(required=True)
+    detail = ma.fields.Dict(keys=ma.fields.String(), values=Anything(allow_none=True), required=True)
+
+
 class EventWritten(Body):
     event = ma.fields.Nested(EventAnswer, required=True, allow_none=True)
     moves = ma.fields.List(ma.fields.Nested(MoveAnswer), required=True)
     stored = ma.fields.Boolean(required=True)
+    hints = ma.fields.List(ma.fields.Nested(HintAnswer), required=True)
 
 
-class EventList(Body):
-    items = ma.fields.List(ma.fields.Nested(EventAnswer), required=True)
-    next_cursor = ma.fields.String(required=True, allow_none=True)
+EventList = listed(EventAnswer, "EventList")
 
 
 def event_view(fact: Fact) -> dict[str, Any]:
@@ -195,6 +209,7 @@ def event_view(fact: Fact) -> dict[str, Any]:
         "planned_at": fact.planned_at,
         "actual_at": fact.actual_at,
         "scope": list(fact.scope),
+        "place": fact.place,
         "reason": fact.reason,
         "recorded_at": fact.recorded_at,
     }
@@ -208,13 +223,51 @@ def events(caller: Caller, subject_id: UUID) -> Any:
 
 
 @room.door(
+    "GET",
+    "/<uuid:subject_id>/events/<uuid:event_id>/history",
+    "subject:read",
+    answer=listed(EventRevision, "EventHistory"),
+)
+def event_history(caller: Caller, subject_id: UUID, event_id: UUID) -> Any:
+    """Every revision of an event, oldest first: what was said, by whom, why it was changed."""
+    caller.subject(subject_id)
+    found = treatment.revisions(subject_id, event_id)
+    names = accounts.names_of({row.recorded_by for row in found})
+    plain = ("kind", "revision", "planned_at", "actual_at", "place", "reason", "void", "recorded_at")
+    items = [
+        {
+            **{name: getattr(row, name) for name in plain},
+            "id": row.event_id,
+            "scope": list(row.scope or ()),
+            "recorded_by": names[row.recorded_by],
+        }
+        for row in found
+    ]
+    return {"items": items, "next_cursor": None}
+
+
+class HintQuery(Query):
+    kind = Key(load_default=INFUSION)
+
+
+@room.door(
+    "GET", "/<uuid:subject_id>/readiness", "subject:read", query=HintQuery, answer=listed(HintAnswer, "Readiness")
+)
+def readiness_for(caller: Caller, subject_id: UUID, query: dict[str, Any]) -> Any:
+    """What to look at before an event: an open fever, holds of the dose level, open release tests, baselines."""
+    subject = caller.subject(subject_id)
+    return {"items": readiness.hints(subject, query["kind"]), "next_cursor": None}
+
+
+@room.door(
     "POST", "/<uuid:subject_id>/events", "event:record", body=NewEvent, answer=EventWritten, status=201, also=[200]
 )
 def record_event(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
     """Record an event, planned or actual; with `preview` only show what would move."""
-    caller.subject(subject_id)
-    fact, moves, stored = enrolment.record_event(subject_id, body, caller.id)
-    return _written(fact, moves, stored), 201 if stored else 200
+    subject = caller.subject(subject_id)
+    hints = readiness.hints(subject, body["kind"])
+    fact, moves, stored = treatment.record_event(subject_id, body, caller.id)
+    return _written(fact, moves, stored, hints), 201 if stored else 200
 
 
 @room.door(
@@ -229,11 +282,11 @@ def correct_event(caller: Caller, subject_id: UUID, event_id: UUID, body: dict[s
     """Correct an event with a reason; the earlier revision stays."""
     caller.subject(subject_id)
     lock_subject(subject_id)
-    revision = enrolment.revision_of(subject_id, event_id)
+    revision = treatment.revision_of(subject_id, event_id)
     must_match(revision)
-    fact, moves, stored = enrolment.correct_event(subject_id, event_id, body, caller.id)
-    return _written(fact, moves, stored), 200, etag(revision + 1 if stored else revision)
+    fact, moves, stored = treatment.correct_event(subject_id, event_id, body, caller.id)
+    return _written(fact, moves, stored, ()), 200, etag(revision + 1 if stored else revision)
 
 
-def _written(fact: Fact | None, moves: Any, stored: bool) -> dict[str, Any]:
-    return {"event": event_view(fact) if fact else None, "moves": moves, "stored": stored}
+def _written(fact: Fact | None, moves: Any, stored: bool, hints: Any) -> dict[str, Any]:
+    return {"event": event_view(fact) if fact else None, "moves": moves, "stored": stored, "hints": hints}

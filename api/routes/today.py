@@ -87,7 +87,7 @@ class TodayQuery(Query):
 def today(caller: Caller, query: dict[str, Any]) -> Any:
     """Today's slots and forms, the next visits, and what to do at once, offline too."""
     subject = db.session.get_one(Subject, own_subject(caller, query.get("subject_id")))
-    study, site = studies.revision(subject.study_revision_id), db.session.get_one(Site, subject.site_id)
+    study, site = studies.in_force(subject), db.session.get_one(Site, subject.site_id)
     now, locale = clock.now(), caller.account.locale
     zone = chronicle.zones_of(subject).at(now)
     day = local_date(now, zone)
@@ -107,13 +107,13 @@ def today(caller: Caller, query: dict[str, Any]) -> Any:
         "subject_id": subject.id,
         "time_zone": zone,
         "admitted": subject.admitted,
-        "slots": [view(row, status, study, locale) for row, status in slots],
+        "slots": [view(row, status, locale) for row, status in slots],
         "unscheduled_form": study.unscheduled_form,
         "forms": {key: form_view(study, form, locale) for key, form in study.forms.items() if not form.staff_only},
         "red_flags": study.red_flags,
         "advice": {level: ladder.advice.in_language(locale) for level, ladder in study.ladders.items()},
         "emergency": {"phone": site.phone_24h, "text": study.emergency_text.in_language(locale)},
-        "visits": [view(row, status, study, locale) for row, status in visits if row.satisfied_at is None],
+        "visits": [view(row, status, locale) for row, status in visits if row.satisfied_at is None],
         "server_epoch": installation.server_epoch(),
     }
 

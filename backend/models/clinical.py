@@ -1,13 +1,14 @@
-"""What staff measure and give: measurements and medications, corrected only by a further row."""
+"""What staff measure and give: measurements, medications and the product, corrected only by a further row."""
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.models.base import INSERT_ONLY, Base, key
+from backend.models.base import INSERT_ONLY, Base, Document, key
 
 
 class Measurement(Base):
@@ -52,3 +53,28 @@ class Medication(Base):
     recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
     corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("medication.id"), unique=True)
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
+
+
+class Product(Base):
+    """One revision of what was really made and given to a subject. The last revision holds."""
+
+    __tablename__ = "product"
+    __keeps__ = INSERT_ONLY
+    id: Mapped[UUID] = key()
+    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"))
+    revision: Mapped[int]
+    lot: Mapped[str] = mapped_column(sa.String(60))
+    car_t_cells: Mapped[Decimal]  # viable CAR-positive cells in the bag
+    viability_pct: Mapped[Decimal | None]
+    weight_kg: Mapped[Decimal]
+    volume_ml: Mapped[Decimal | None]
+    given_ml: Mapped[Decimal | None]  # what reached the patient, where the bag was not emptied
+    started_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    release_tests: Mapped[Any] = mapped_column(Document)  # codes of the tests this lot is released by
+    note: Mapped[str | None] = mapped_column(sa.String(1000))
+    reason: Mapped[str | None] = mapped_column(sa.String(1000))
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
+
+    __table_args__ = (sa.UniqueConstraint("subject_id", "revision"),)

@@ -105,7 +105,7 @@ class Signal(Base):
     drives: Mapped[Any] = mapped_column(Document)
     red_flag: Mapped[bool]
     asks: Mapped[str | None]
-    held_because: Mapped[str | None]  # late, known, after_contact: why it did not page by itself
+    held_because: Mapped[str | None]  # late, in_hospital, known, after_contact: why it did not page by itself
     trigger: Mapped[str] = mapped_column(sa.String(20))
     entry_version_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("entry_version.id"), index=True)
     measurement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("measurement.id"))

@@ -13,8 +13,10 @@ from backend.models.base import INSERT_ONLY, Base, Document, Keeps, key
 class Subject(Base):
     """One person in the trial, by number.
 
-    `infused_at`, `admitted`, `ended_at`, `ended_kind` are read off the events by `enrolment.project`, in the
-    transaction that writes the event, so that lists need no second look.
+    `infused_at`, `admitted`, `ended_at`, `ended_kind` are read off the events by `treatment.project`, in the
+    transaction that writes the event, so that lists need no second look. `study_revision_id` is the revision
+    enrolled under or last in force; from `amended_at` on it is `amended_to_id` (`studies.in_force` knows).
+    `locked_at`: the record is locked (`backend.records`).
     """
 
     __tablename__ = "subject"
@@ -23,6 +25,8 @@ class Subject(Base):
     site_id: Mapped[UUID] = mapped_column(sa.ForeignKey("site.id"))
     number: Mapped[str] = mapped_column(sa.String(40))
     study_revision_id: Mapped[UUID] = mapped_column(sa.ForeignKey("study_revision.id"))
+    amended_to_id: Mapped[UUID | None]
+    amended_at: Mapped[datetime | None]
     dose_level: Mapped[str] = mapped_column(sa.String(40))
     locale: Mapped[str] = mapped_column(sa.String(35))
     time_zone: Mapped[str]
@@ -38,6 +42,7 @@ class Subject(Base):
     last_report_at: Mapped[datetime | None]
     watched_at: Mapped[datetime | None]  # when silence was last asked about
     signal_seq: Mapped[int] = mapped_column(default=0)
+    locked_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
@@ -66,6 +71,7 @@ class Consent(Base):
     kind: Mapped[str]  # trial, app, cross_border
     text_version: Mapped[str]
     given_at: Mapped[datetime]
+    given_by: Mapped[str] = mapped_column(sa.String(20), default="subject")  # subject, guardian
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
 
@@ -86,6 +92,7 @@ class SubjectEvent(Base):
     planned_at: Mapped[datetime | None]
     actual_at: Mapped[datetime | None]
     scope: Mapped[Any] = mapped_column(Document, nullable=True)
+    place: Mapped[str | None] = mapped_column(sa.String(40))  # where a stay goes on: ward, intensive_care …
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
     void: Mapped[bool] = mapped_column(default=False)
     recorded_at: Mapped[datetime]

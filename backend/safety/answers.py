@@ -107,10 +107,7 @@ def _take_in(episode: Episode, row: Acknowledgement, who: UUID, now: datetime) -
 
 
 def _ladder_of(episode: Episode) -> Ladder | None:
-    revision = db.session.execute(
-        sa.select(Subject.study_revision_id).where(Subject.id == episode.subject_id)
-    ).scalar_one()
-    return studies.revision(revision).ladders.get(episode.level)
+    return studies.in_force(db.session.get_one(Subject, episode.subject_id)).ladders.get(episode.level)
 
 
 def _start_clocks(episode: Episode, ladder: Ladder, now: datetime) -> None:

@@ -25,6 +25,7 @@ from backend.safety.rules.base import current_temperature
 from schedules.protocol.definition import LEVELS, Ladder, Study
 
 PAGE_LANE = "page"
+WORKLIST = ("late", "in_hospital")  # held back from the pager, and looked at with the worklist
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,13 @@ def raise_signals(subject: Subject, context: Context, findings: Iterable[Finding
 
     A finding whose key is stored already (a replay, a spell of silence that goes on) is left out.
     """
-    study = studies.revision(subject.study_revision_id)
+    study = studies.in_force(subject)
     fresh = _not_yet_stored(subject, context, findings)
     if not fresh:
         return Raised((), open_episode(subject.id), False)
     evaluation = Evaluation(
         subject_id=subject.id,
-        study_revision_id=subject.study_revision_id,
+        study_revision_id=studies.in_force_id(subject),
         at=context.now,
         context=codec.to_json(context),
     )
@@ -73,7 +74,7 @@ def raise_signals(subject: Subject, context: Context, findings: Iterable[Finding
     )
     episode = _join(subject, study, context, signals)
     pages = tuple(signal for signal in signals if signal.held_because is None)
-    late = tuple(signal for signal in signals if signal.held_because == "late")  # for the worklist and its digest
+    late = tuple(signal for signal in signals if signal.held_because in WORKLIST)  # for the worklist and its digest
     again = any(each.again and signal in pages for each, signal in zip(fresh.values(), signals, strict=True))
     paged = episode is not None and _page_if_worse(study, episode, (*pages, *late), context.now, again=again)
     if episode is not None:
@@ -167,7 +168,9 @@ def _signal(
 
 
 def _held_because(study: Study, context: Context, finding: Finding, cause: Cause, known: dict[str, int]) -> str | None:
-    """Why a finding goes to the worklist instead of the pager: measured long ago, or known and no worse.
+    """Why a finding goes to the worklist instead of the pager: measured long ago, in the ward, or known and no worse.
+
+    In hospital only an emergency pages: the ward is there, and what it enters is what it knows.
 
     Clinical-safety §3.6: values typed by staff more than a day after they were measured do not page; a late
     phone entry does for a day, its emergency answers for three; a culture or release test is never late, its
@@ -181,6 +184,8 @@ def _held_because(study: Study, context: Context, finding: Finding, cause: Cause
         return "late"
     if not finding.pages:
         return "after_contact"
+    if context.admitted and finding.level != LEVELS[-1]:
+        return "in_hospital"
     worse = any(severity > known.get(item, -1) for item, severity in finding.drives.items())
     if finding.drives and not worse and not finding.red_flag:
         return "known"
@@ -188,7 +193,7 @@ def _held_because(study: Study, context: Context, finding: Finding, cause: Cause
 
 
 def _level_when_held(level: str, held: str | None) -> str:
-    if held == "late":
+    if held in WORKLIST:
         return min(level, "REVIEW", key=LEVELS.index)
     return "NOTE" if held == "known" else level
 
@@ -290,7 +295,7 @@ def note_temperature(episode: Episode, context: Context) -> None:
 def escalate(episode: Episode, level: str, now: datetime) -> None:
     """Nobody accepted: the episode rises to `level` and that level's ladder starts. Called by the ladder."""
     subject = db.session.get_one(Subject, episode.subject_id)
-    study = studies.revision(subject.study_revision_id)
+    study = studies.in_force(subject)
     audit.record(
         "episode:escalated",
         "episode",

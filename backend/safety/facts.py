@@ -22,7 +22,7 @@ from backend.models.safety import ContactAttempt, Episode
 from backend.models.subject import Subject
 from backend.safety.baselines import baseline
 from backend.safety.context import Baseline, Context, Dose, EpisodeView, Report, Slot, Value
-from schedules.occurrences import Anchor
+from schedules.history import Anchor
 from schedules.protocol.definition import Study
 from schedules.windows import local_date
 
@@ -34,7 +34,7 @@ STEROID = "steroid"
 
 def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: datetime, now: datetime) -> Context:
     """The context of one evaluation. `at` is the effective time of the fact, `now` the time of asking."""
-    study = studies.revision(subject.study_revision_id)
+    study = studies.in_force(subject)
     settings = study.settings
     known = chronicle.facts_of(subject.id)
     anchors = chronicle.anchors(known, study.anchor_events)
@@ -282,7 +282,8 @@ def _by_start(dose: Dose) -> tuple[datetime, str]:
 
 
 def _slots(study: Study, subject_id: UUID, now: datetime) -> tuple[Slot, ...]:
-    """Scheduled reports of the last days, for silence; excused ones are nobody's silence."""
+    """Scheduled reports of the last days, for silence. In hospital or after leaving nobody is silent; who has lost
+    the phone is: an excuse speaks of adherence, not of safety."""
     days = timedelta(days=int(study.settings["silence_history_days"]))
     rows = db.session.scalars(
         sa.select(Occurrence)
@@ -290,7 +291,7 @@ def _slots(study: Study, subject_id: UUID, now: datetime) -> tuple[Slot, ...]:
             Occurrence.subject_id == subject_id,
             Occurrence.kind == "slot",
             Occurrence.due_at.between(now - days, now),
-            Occurrence.excused.is_(None),
+            sa.or_(Occurrence.excused.is_(None), Occurrence.excused.in_(chronicle.EXCUSES)),
         )
         .order_by(Occurrence.due_at, Occurrence.id)
     )

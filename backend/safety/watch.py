@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, studies
+from backend import audit, chronicle, studies
 from backend.db import db, lock_subject, transaction
 from backend.models.calendar import Occurrence
 from backend.models.safety import Episode, Signal
@@ -40,7 +40,7 @@ def _candidates(now: datetime, limit: int) -> list[UUID]:
         Occurrence.kind == "slot",
         Occurrence.late_at.between(now - LOOK_BACK, now),
         Occurrence.satisfied_at.is_(None),
-        Occurrence.excused.is_(None),
+        sa.or_(Occurrence.excused.is_(None), Occurrence.excused.in_(chronicle.EXCUSES)),
     )
     repeat = sa.select(Episode.subject_id).where(Episode.closed_at.is_(None), Episode.repeat_due_at <= now)
     asked = sa.select(Signal.subject_id).where(
@@ -61,7 +61,7 @@ def _candidates(now: datetime, limit: int) -> list[UUID]:
 
 def _ask(subject_id: UUID, now: datetime) -> int:
     subject = lock_subject(subject_id)
-    study = studies.revision(subject.study_revision_id)
+    study = studies.in_force(subject)
     subject.watched_at = now
     db.session.flush()
     context = facts.context_of(subject, trigger="silence", trigger_id=None, at=now, now=now)

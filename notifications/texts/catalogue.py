@@ -53,6 +53,15 @@ TEMPLATES: dict[str, tuple[str, str]] = {
 }
 
 
+# What goes to patients and carers; everything else is the team's.
+_TO_PATIENTS = ("diary_today", "visit_today", "visit_soon", "diary_and_visit_today", "diary_and_visit_soon", "nudge")
+
+
+def sent_to_patients() -> dict[str, tuple[str, str]]:
+    """Every text that patients and carers get: key, (Chinese, English)."""
+    return {key: TEMPLATES[key] for key in _TO_PATIENTS}
+
+
 class UnknownText(LookupError):
     """There is no such template, or a variable it needs was not given."""
 

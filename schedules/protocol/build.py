@@ -22,6 +22,7 @@ from schedules.protocol.definition import (
     Label,
     Ladder,
     LadderStep,
+    LowAdherence,
     Measure,
     Option,
     Outcome,
@@ -65,6 +66,7 @@ def build(content: Content) -> Study:
         emergency_text=_label(content["emergency_text"]),
         outcomes=_each(content["outcomes"], _outcome),
         sha256=identity(content),
+        low_adherence=LowAdherence(**content["low_adherence"]) if "low_adherence" in content else None,
         unscheduled_form=content.get("unscheduled_form", ""),
         analysis=_frozen(content.get("analysis", {})),
     )
@@ -125,6 +127,7 @@ def _visit(given: Content) -> Visit:
         from_day=given["from_day"],
         to_day=given["to_day"],
         assessments=tuple(given["assessments"]),
+        before=given.get("before", ""),
     )
 
 

@@ -90,6 +90,10 @@ def _visit_faults(study: Study) -> Iterator[Fault]:
 def _planned_visit_faults(study: Study, visit: Visit, path: Path) -> Iterator[Fault]:
     if visit.anchor not in study.anchor_events:
         yield Fault(pointer((*path, "anchor")), "unknown_anchor", f"there is no anchor event {visit.anchor!r}")
+    if visit.before and visit.before not in study.anchor_events:
+        yield Fault(pointer((*path, "before")), "unknown_anchor", f"there is no anchor event {visit.before!r}")
+    elif visit.before and visit.before == visit.anchor:
+        yield Fault(pointer((*path, "before")), "not_allowed", "a visit cannot precede its own anchor event")
     if visit.from_day > visit.to_day:
         yield Fault(pointer((*path, "to_day")), "unordered", "the window ends before it begins")
     elif not visit.from_day <= visit.day <= visit.to_day:

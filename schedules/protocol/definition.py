@@ -130,6 +130,7 @@ class RiskWindow:
 class Visit:
     """A planned visit: `day` and its window are days relative to the site-local date of `anchor`.
 
+    `before` names an anchor event that ends the window when it begins: what is assessed is a baseline of it.
     The unscheduled visit has no anchor ("") and no day (0).
     """
 
@@ -140,6 +141,7 @@ class Visit:
     from_day: int
     to_day: int
     assessments: tuple[str, ...]
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,15 @@ class Reminders:
 
 
 @dataclass(frozen=True, slots=True)
+class LowAdherence:
+    """When a nurse is shown that too little comes: below `below_pct` % of at least `at_least` slots in `over_days`."""
+
+    below_pct: int
+    over_days: int
+    at_least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """A measurement code the study accepts: canonical UCUM unit and the limits of what is possible."""
 
@@ -269,6 +280,7 @@ class Study:
     emergency_text: Label
     outcomes: tuple[Outcome, ...]
     sha256: str
+    low_adherence: LowAdherence | None = None
     unscheduled_form: str = ""  # the form of a report outside every slot; empty: none is taken
     analysis: Mapping[str, Any] = field(default_factory=dict)  # decisions of design §11: DLT window, AUC method …
 

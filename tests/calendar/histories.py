@@ -11,7 +11,9 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from backend import strictjson
-from schedules.occurrences import Anchor, Answered, History, Occurrence, occurrences
+from schedules.history import Anchor, Answered, History
+from schedules.occurrences import occurrences
+from schedules.planned import Occurrence
 from schedules.protocol import load
 from schedules.protocol.definition import SlotTime, Study
 from schedules.windows import ZoneHistory

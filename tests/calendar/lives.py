@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from house import WELL, House, subject_body
 
-from backend import activation, agenda, capture, chronicle, enrolment, visits
+from backend import activation, agenda, capture, chronicle, enrolment, excuses, treatment, visits
 from backend.db import db, lock_subject, transaction
 from backend.errors import Problem
 from backend.models.calendar import Occurrence
@@ -23,7 +23,8 @@ from backend.models.study import Site
 from schedules.windows import local_date
 
 ZONES = ("Asia/Shanghai", "Europe/London", "America/New_York", "Pacific/Pago_Pago", "Pacific/Kiritimati")
-KINDS = ("screening", "consent", "collection", "lymphodepletion", "infusion", "admission", "discharge")
+STAYS = ("admission", "discharge", "pass", "return")
+KINDS = ("screening", "consent", "collection", "lymphodepletion", "infusion", *STAYS)
 MILD = {**WELL, "temp_c": None, "temp_site": None}
 
 
@@ -54,6 +55,8 @@ class Life:
             (self.entry, 8),
             (self.revision, 3),
             (self.zone, 1),
+            (self.excuse, 1),
+            (self.unplanned, 1),
             (self.leaving, 1),
         )
         wanted = [act for act, weight in acts for _ in range(weight)]
@@ -75,7 +78,7 @@ class Life:
         when = {"planned_at": at} if at > self.house.now or way < 0.2 else {"actual_at": at}
         if way < 0.9:
             with self._writing():
-                enrolment.record_event(self.id, {"id": uuid4(), "kind": "infusion", **when}, self.house.nurse.id)
+                treatment.record_event(self.id, {"id": uuid4(), "kind": "infusion", **when}, self.house.nurse.id)
 
     def _sometime(self) -> datetime:
         return self.house.now + timedelta(minutes=self.chance.randint(-20 * 1440, 2 * 1440))
@@ -84,7 +87,7 @@ class Life:
         at = self._sometime()
         when = {"actual_at": at} if at <= self.house.now else {"planned_at": at}
         content = {"id": uuid4(), "kind": self.chance.choice(KINDS), **when, "preview": self.chance.random() < 0.1}
-        return enrolment.record_event(self.id, content, self.house.nurse.id)[2]
+        return treatment.record_event(self.id, content, self.house.nurse.id)[2]
 
     def correction(self) -> bool:
         known = chronicle.facts_of(self.id)
@@ -96,7 +99,7 @@ class Life:
         content[name] = (fact.at or self.house.now) + timedelta(hours=self.chance.choice((-24, -1, 1, 24, 50)))
         if self.chance.random() < 0.2:
             content |= {"planned_at": content[name], "actual_at": None}
-        return enrolment.correct_event(self.id, fact.event_id, content, self.house.nurse.id)[2]
+        return treatment.correct_event(self.id, fact.event_id, content, self.house.nurse.id)[2]
 
     def _some(self, kind: str) -> Occurrence | None:
         rows = db.session.scalars(
@@ -176,12 +179,30 @@ class Life:
         enrolment.change_subject(subject, content, self.house.nurse.id)
         return True
 
+    def excuse(self) -> bool:
+        known = chronicle.excuses_of(self.id)
+        if known and self.chance.random() < 0.5:
+            change = {"until": self._sometime(), "void": self.chance.random() < 0.3, "reason": "found again"}
+            excuses.change(self.id, self.chance.choice(known).excuse_id, change, self.house.nurse.id)
+            return True
+        content = {
+            "id": uuid4(),
+            "kind": self.chance.choice(chronicle.EXCUSES),
+            "since": self._sometime(),
+            "reason": "lost",
+        }
+        return excuses.record(self.id, content, self.house.nurse.id)[1]
+
+    def unplanned(self) -> bool:
+        content = {"id": uuid4(), "at": self._sometime(), "reason": "cough"}
+        return visits.add_unscheduled(self.id, content, self.house.nurse.id)[1]
+
     def leaving(self) -> bool:
         kind = self.chance.choice(("withdrawal", "withdrawal", "withdrawal", "death", "completion"))
         content: dict[str, Any] = {"id": uuid4(), "kind": kind, "actual_at": min(self._sometime(), self.house.now)}
         if kind == "withdrawal" and self.chance.random() < 0.8:
             content["scope"] = self.chance.sample(chronicle.WITHDRAWAL_SCOPES, self.chance.randint(1, 2))
-        return enrolment.record_event(self.id, content, self.house.nurse.id)[2]
+        return treatment.record_event(self.id, content, self.house.nurse.id)[2]
 
     def differences(self) -> list[dict[str, Any]]:
         """What `agenda.verify` finds, in any subject."""

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from house import House
 
+from backend import agenda
 from backend.db import db, transaction
 from backend.models.calendar import Occurrence
 from tests.calendar.lives import Life
@@ -75,8 +76,9 @@ def test_verify_finds_a_projection_that_is_wrong(house: House, damage: str) -> N
             row.satisfied_by, row.satisfied_at = house.nurse.id, house.now
         else:
             damaged = str(house.nurse.id)
-            invented = Occurrence(id=house.nurse.id, subject_id=row.subject_id, site_id=row.site_id, kind="slot",
-                                  key="quick", missed=False, announced=True)  # fmt: skip
+            made_up = {"stage": "not_dated", "listed_at": agenda.UNDATED, "study_revision_id": row.study_revision_id}
+            where = {"subject_id": row.subject_id, "site_id": row.site_id, "kind": "slot", "key": "quick"}
+            invented = Occurrence(id=house.nurse.id, missed=False, announced=True, **where, **made_up)
             db.session.add(invented)
     broken = run.invoke(args=["agenda", "verify"])
     assert broken.exit_code == 1

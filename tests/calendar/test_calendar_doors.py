@@ -308,7 +308,9 @@ def test_attendance_makes_a_visit_done_late_or_missed(sqlite_house: House) -> No
     missed = house.nurse.put(doors["V9"], {**body, "reason": "did not come"})
     assert missed.json["status"] == "missed"
     assert house.nurse.put(doors["V9"], {**body, "outcome": "attended"}).status_code == 428
-    came = house.nurse.put(doors["V9"], {**body, "outcome": "attended"}, **{"If-Match": '"1"'})
+    silent = house.nurse.put(doors["V9"], {**body, "outcome": "attended"}, **{"If-Match": '"1"'})
+    assert silent.json["faults"][0]["path"] == "/reason"  # a correction says why
+    came = house.nurse.put(doors["V9"], {**body, "outcome": "attended", "reason": "came late"}, **{"If-Match": '"1"'})
     assert came.json["status"] == "done"
     future = {"at": iso(house.now + timedelta(minutes=6)), "outcome": "attended"}
     refused = house.nurse.put(doors["V7"], future, **{"If-Match": '"1"'})
@@ -335,7 +337,8 @@ def test_adherence_counted_by_hand(sqlite_house: House) -> None:
     house.to(2026, 3, 2, 22, 0)
     answer = house.nurse.get(f"/subjects/{subject['id']}/adherence")
     assert answer.status_code == 200, answer.text
-    found = {row["form"]: {k: v for k, v in row.items() if k != "form"} for row in answer.json["items"]}
+    counted = ("week", "expected", "done", "late", "missed", "excused")
+    found = {row["form"]: {name: row[name] for name in counted} for row in answer.json["items"]}
     # quick: of D0 two missed, D1 four done, D2 one late and three in hospital, D3 two in hospital and one missed
     # at 20:25; the evening of D3 is still open. daily and neuro: nobody ever answered them.
     assert found == {
@@ -343,6 +346,12 @@ def test_adherence_counted_by_hand(sqlite_house: House) -> None:
         "daily": {"week": 0, "expected": 2, "done": 0, "late": 0, "missed": 2, "excused": 1},
         "neuro": {"week": 0, "expected": 4, "done": 0, "late": 0, "missed": 4, "excused": 2},
     }
+    assert {row["form"]: (row["percent"], row["reasons"]) for row in answer.json["items"]} == {
+        "quick": (62.5, {"admitted": 5}),
+        "daily": (0.0, {"admitted": 1}),
+        "neuro": (0.0, {"admitted": 2}),
+    }
+    assert (answer.json["total"]["expected"], str(answer.json["total"]["percent"])) == (14, "35.7")  # 5 of 14
 
 
 # --- Zones ---------------------------------------------------------------------------------------------------

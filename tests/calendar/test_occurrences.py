@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from schedules.occurrences import Attended, History, Occurrence, Stay, slot_id, status, visit_id
+from schedules.history import Attended, History, Stay
+from schedules.planned import Occurrence, slot_id, status, visit_id
 from tests.calendar.histories import (
     INFUSED,
     SHANGHAI,

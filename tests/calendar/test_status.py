@@ -11,7 +11,7 @@ from house import House
 from backend import agenda
 from backend.db import db, transaction
 from backend.models import calendar as tables
-from schedules.occurrences import NOT_APPLICABLE, STATUSES, Occurrence, status
+from schedules.planned import NOT_APPLICABLE, STATUSES, Occurrence, status
 
 START = datetime(2026, 3, 10, 8, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules.occurrences import History, Occurrence, occurrences
+from schedules.history import History
+from schedules.occurrences import occurrences
+from schedules.planned import Occurrence
 from schedules.windows import (
     ZoneHistory,
     at_local,

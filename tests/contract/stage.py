@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from house import HandClock, House, Person, build, entry_body, iso, subject_body
 from werkzeug.test import TestResponse
 
-from backend import clock
+from backend import clock, studies
 from backend.db import db, transaction
 from backend.models.base import Base
+from backend.models.study import StudyRevision
+from schedules.protocol import content as protocol_content
 
 SHAPE = {"type", "title", "status", "code", "detail", "faults", "request_id"}
 # Doors that anybody may knock at: each of them asks for a secret in the body.
@@ -73,6 +75,7 @@ def set_up(house: House) -> Stage:
     outsider = activated(house, code)
     stage = Stage(house, subject, foreign, patient, carer, outsider)
     shift = _on_call(house)
+    conduct = _conduct(house, stage)
     entry = house.report(patient, {"temp_c": 38.4}).json["entry"]["id"]
     house.work()
     stage.ids = {
@@ -83,6 +86,9 @@ def set_up(house: House) -> Stage:
         "episode_id": house.nurse.get("/episodes").json["items"][0]["id"],
         "visit_id": _dated_visit(house, stage),
         "shift_id": shift,
+        "site_id": str(house.site_id),
+        "day": "2026-05-04",
+        **conduct,
     }
     return stage
 
@@ -106,6 +112,37 @@ def _on_call(house: House) -> str:
     body = {"site_id": str(house.site_id), "shifts": [shift]}
     assert house.nurse.put("/on-call", body, **{"If-Match": version}).status_code == 200
     return shift["id"]
+
+
+def _conduct(house: House, stage: Stage) -> dict[str, str]:
+    """A product, and one of each thing that people can answer, approve or end."""
+    made = {name: str(uuid4()) for name in ("excuse_id", "query_id", "delegation_id", "amendment_id")}
+    product = {"lot": "L1", "car_t_cells": 9000000, "weight_kg": 60, "release_tests": []}
+    excuse = {"id": made["excuse_id"], "kind": "other", "since": iso(house.now), "reason": "agreed"}
+    about = {"entity": "subject", "entity_id": stage.subject["id"], "question": "year of birth?"}
+    task = {"account_id": str(house.backup.id), "task": "grading", "valid_from": "2026-01-01"}
+    ahead = {"study_revision_id": publish_next(house), "effective_on": "2026-06-01", "reason": "amendment 1"}
+    for who, method, path, body in (
+        (house.nurse, "PUT", f"{stage.at}/product", product),
+        (house.nurse, "POST", f"{stage.at}/excuses", excuse),
+        (house.doctor, "POST", f"{stage.at}/queries", {"id": made["query_id"], **about}),
+        (house.nurse, "POST", "/delegations", {"id": made["delegation_id"], "site_id": str(house.site_id), **task}),
+        (house.doctor, "POST", "/amendments", {"id": made["amendment_id"], "site_id": str(house.site_id), **ahead}),
+    ):
+        answer = send(house, who, method, path, body)
+        assert answer.status_code == 201, answer.text
+    return made
+
+
+def publish_next(house: House, revision: str = "1.1", change: Any = None) -> str:
+    """Publish the study's next revision, with what `change` does to its content; its id."""
+    with house.app.app_context(), transaction():
+        row = db.session.scalars(sa.select(StudyRevision).order_by(StudyRevision.published_at)).first()
+        content = protocol_content.from_json(row.content)
+        content["revision"] = revision
+        if change is not None:
+            change(content)
+        return str(studies.publish(content, author_id=None, approver_id=None).id)
 
 
 def _dated_visit(house: House, stage: Stage) -> str:

@@ -181,6 +181,10 @@ def slot(of: Subject, due_at: datetime, **over: Any) -> Occurrence:
         "due_at": due_at,
         "late_at": due_at + timedelta(hours=1),
         "closes_at": due_at + timedelta(hours=3),
+        "study_revision_id": of.study_revision_id,
+        "stage": "not_yet",
+        "turns_at": due_at - timedelta(hours=1),
+        "listed_at": due_at,
     }
     return add(Occurrence(**plain | over))
 

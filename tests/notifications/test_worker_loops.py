@@ -101,7 +101,7 @@ def test_a_failing_turn_ends_no_loop_and_every_loop_beats(
     app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("notifications.worker._EVERY_S", dict.fromkeys(
-        ("ladder", "watch", "planner", "sweeper", "heartbeat"), 0.02
+        ("ladder", "watch", "planner", "sweeper", "calendar", "heartbeat"), 0.02
     ))  # fmt: skip
     turns: list[set[str]] = []
 
@@ -124,5 +124,15 @@ def test_a_failing_turn_ends_no_loop_and_every_loop_beats(
         worker.stop()
     assert not any("planner" in beats for beats in turns[:3])  # a loop that only fails is not alive
     names = {one.name for one in build.everything(WorkerHeartbeat)}
-    assert names == {"pages-1", "pages-2", "reminders-1", "ladder", "watch", "planner", "sweeper", "heartbeat"}
+    assert names == {
+        "pages-1",
+        "pages-2",
+        "reminders-1",
+        "ladder",
+        "watch",
+        "planner",
+        "sweeper",
+        "calendar",
+        "heartbeat",
+    }
     assert {one.state for one in build.everything(Message)} == {"pending"}

@@ -3,7 +3,9 @@
 import contextlib
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import databases
 import pytest
@@ -11,10 +13,17 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import upgrade
+from house import SLE
 
-from backend import guards
-from backend.db import db
+from backend import agenda, clock, guards
+from backend.db import db, transaction
 from backend.models.base import Base
+from backend.models.calendar import Occurrence
+from backend.models.people import Account
+from backend.models.study import Site, StudyRevision
+from backend.models.subject import Subject
+from schedules.protocol import content as protocol_content
+from schedules.protocol import load
 from tests.records.promises import open_database
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
@@ -105,3 +114,48 @@ def test_a_schema_of_another_time_is_not_ready(app: Flask) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     ready = app.test_client().get("/readyz")
     assert (ready.status_code, ready.json) == (503, {"status": "schema is not current", "schema": "0000"})
+
+
+def test_calendars_of_the_first_schema_are_written_anew(empty: Flask) -> None:
+    """A subject enrolled under the first schema has the same calendar after the next ones, and lists find it."""
+    upgrade(revision="0001")
+    now = datetime(2026, 3, 2, 1, tzinfo=UTC)
+    with clock.running_on(lambda: now):
+        _enrol_on_the_first_schema(now)
+        upgrade()
+        with transaction(writes=False):
+            assert agenda.stale_subjects() == []
+            assert agenda.verify() == []
+            site = db.session.scalars(sa.select(Site)).one()
+            assert (site.country, site.delegates) == ("CN", False)
+            stages = set(db.session.scalars(sa.select(Occurrence.stage)))
+            assert stages == {"not_dated"}  # nothing is planned yet
+    with db.engine.connect() as connection:
+        assert guards.missing(connection) == ()
+
+
+def _enrol_on_the_first_schema(now: datetime) -> None:
+    """Rows with nothing but the columns of then."""
+    content = load.load_content(SLE.read_text(encoding="utf-8"))
+    ids = {name: uuid4() for name in ("revision", "site", "account", "subject", "visit")}
+    rows: list[tuple[type[Base], dict[str, object]]] = [
+        (StudyRevision, {"id": ids["revision"], "study_key": "sle-cd19", "revision": "1.0",
+                         "sha256": load.build(content).sha256, "content": protocol_content.as_json(content),
+                         "published_at": now}),
+        (Site, {"id": ids["site"], "code": "NJ", "name_zh": "NJ", "name_en": "NJ", "time_zone": "Asia/Shanghai",
+                "phone_24h": "+862583106666", "study_revision_id": ids["revision"], "change_seq": 0,
+                "next_page_number": 1000, "version": 1}),
+        (Account, {"id": ids["account"], "kind": "staff", "role": "nurse", "name": "Li Na", "locale": "en",
+                   "failed": 0, "active": True, "created_at": now, "version": 1}),
+        (Subject, {"id": ids["subject"], "site_id": ids["site"], "number": "001", "dose_level": "1", "locale": "en",
+                   "study_revision_id": ids["revision"], "time_zone": "Asia/Shanghai", "year_of_birth": 1990,
+                   "prior_organs": [], "enrolled_at": now, "enrolled_by": ids["account"], "admitted": False,
+                   "status": "screening", "signal_seq": 0, "version": 1}),
+        (Occurrence, {"id": ids["visit"], "subject_id": ids["subject"], "site_id": ids["site"], "kind": "visit",
+                      "key": "V3", "missed": False, "announced": True}),
+    ]  # fmt: skip
+    with transaction():
+        for table, values in rows:
+            kept = [column for column in table.__table__.columns if column.name in values]
+            shadow = sa.table(table.__tablename__, *(sa.column(column.name, column.type) for column in kept))
+            db.session.execute(sa.insert(shadow).values(values))

@@ -213,7 +213,8 @@ def test_a_stay_in_hospital_suspends_the_rules_on_silence_and_no_others(sqlite_h
         sqlite_house.work()
     assert {rule for rule in patient.stored() if rule.startswith("S")} == set()
     ward = quick(temp_c=39.0)
-    assert patient.on_behalf(ward, "ward") == {"R10": "EMERGENCY", "R11": "URGENT"}
+    # In the ward the fever alone is for the worklist; the emergency pages.
+    assert patient.on_behalf(ward, "ward") == {"R10": "EMERGENCY", "R11": "REVIEW"}
     sqlite_house.turn(minutes=1)
     assert patient.values(("body_temperature", 39.1, {"method": "core", "source": "ward"}))["R10"] == "EMERGENCY"
     late = patient.ago(hours=13)
