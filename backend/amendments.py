@@ -21,7 +21,7 @@ from backend.models.study import Amendment as Row
 from backend.models.study import Site, StudyRevision, SubjectRevision
 from backend.models.subject import Subject
 from schedules.faults import Fault
-from schedules.history import Amendment
+from schedules.history import Amendment, History
 from schedules.occurrences import occurrences
 from schedules.planned import Occurrence
 from schedules.protocol import content as protocol_content
@@ -151,10 +151,14 @@ def _of_subject(row: Row, subject: Subject) -> Difference:
     if stays is not None or from_id == row.study_revision_id:
         return Difference(subject.id, subject.number, from_id, stays, ())
     study, history = agenda.plan_of(subject)
+    stood, stands = occurrences(study, history), occurrences(study, _amended(history, row))
+    return Difference(subject.id, subject.number, from_id, None, _shifts(stood, stands, history.site_zone))
+
+
+def _amended(history: History, row: Row) -> History:
+    """The same facts with the amendment in effect on its date."""
     ahead = Amendment(row.effective_on, studies.revision(row.study_revision_id))
-    then = replace(history, amendments=(*history.amendments, ahead))
-    shifts = _shifts(occurrences(study, history), occurrences(study, then), history.site_zone)
-    return Difference(subject.id, subject.number, from_id, None, shifts)
+    return replace(history, amendments=(*history.amendments, ahead))
 
 
 def _shifts(before: tuple[Occurrence, ...], after: tuple[Occurrence, ...], zone: str) -> tuple[Shift, ...]:
@@ -283,6 +287,8 @@ def _apply(row: Row, subject: Subject, site: Site, by: UUID) -> None:
     if subject.amended_at is not None and subject.amended_at > now:
         raise Problem("conflict", f"subject {subject.number} has an amendment that is not in effect yet")
     from_id = studies.in_force_id(subject)
+    study, history = agenda.plan_of(subject)
+    records.refuse_moving_frozen(subject.id, occurrences(study, history), occurrences(study, _amended(history, row)))
     db.session.add(
         SubjectRevision(
             subject_id=subject.id,

@@ -101,7 +101,7 @@ def submit(
             "digest": digest,
             "practice": entry.practice,
             "slot": occurrence.id if occurrence else None,
-            "after_lock": subject.locked_at is not None,
+            "after_lock": records.is_locked(subject),
         },
         reason=reason,
     )

@@ -20,7 +20,8 @@ from backend.models.record import AuditEvent, AuditHead
 from backend.models.subject import Subject
 
 CASEBOOK = "casebook"
-# Things whose acts change what the record says. Reading, paging, queries, closing and signing do not.
+# Things whose acts change what the record says. Reading, queries, closing and signing do not; of an episode only
+# what it turned out to be, not who was paged and answered.
 CHANGES = (
     "subject",
     "subject_event",
@@ -33,7 +34,16 @@ CHANGES = (
     "excuse",
     "episode",
 )
-_NO_CHANGE = ("contact:read", "subject:closed", "subject:opened", "visit:closed", "visit:opened", "entry:conflict_kept")
+_NO_CHANGE = (
+    "contact:read",
+    "subject:addressed",
+    "subject:closed",
+    "subject:opened",
+    "visit:closed",
+    "visit:opened",
+    "entry:conflict_kept",
+)
+_OF_EPISODES = ("episode:closed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ def signatures(subject_id: UUID) -> tuple[Signed, ...]:
             AuditEvent.seq > rows[0].audit_seq,
             AuditEvent.entity.in_(CHANGES),
             AuditEvent.verb.not_in(_NO_CHANGE),
+            sa.or_(AuditEvent.entity != "episode", AuditEvent.verb.in_(_OF_EPISODES)),
         )
         .order_by(AuditEvent.seq)
     ).all()

@@ -101,9 +101,9 @@ def wanting(subject: Subject) -> tuple[Wanting, ...]:
     found = [*_new_versions(subject, rows, now)]
     trial = [row for row in rows if row.kind == "trial"]
     years = _year(subject, now) - subject.year_of_birth
-    minor_then = bool(trial) and age_in_year(subject, trial[0].given_at) < ADULT
+    for_them = bool(trial) and (trial[0].given_by != "subject" or age_in_year(subject, trial[0].given_at) < ADULT)
     as_adult = any(row.given_by == "subject" and age_in_year(subject, row.given_at) >= ADULT for row in trial)
-    if minor_then and not as_adult and years >= ADULT:
+    if for_them and not as_adult and years >= ADULT:
         found.append(Wanting("trial", None, "of_age", "coming" if years == ADULT else "due", None))
     return tuple(found)
 

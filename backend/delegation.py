@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from backend import audit, clock
-from backend.db import db
+from backend.db import db, lock_subject
 from backend.errors import Problem, fault, invalid
 from backend.models.conduct import Delegation, Training
 from backend.models.people import Account, AccountSite
@@ -60,14 +60,6 @@ def require(account: Account, action: str, site_id: UUID) -> None:
         raise Problem("not_delegated", f"the task {task!r} is not delegated to you at this site today")
 
 
-def tasks_of(account: Account, site: Site) -> tuple[str, ...]:
-    """The tasks somebody holds at a site today."""
-    if account.role == BY_OFFICE:
-        return tuple(sorted(TASKS))
-    today = local_date(clock.now(), site.time_zone)
-    return tuple(sorted(set(db.session.scalars(_holding(account.id, site.id, today)))))
-
-
 def _holding(account_id: UUID, site_id: UUID, today: date) -> sa.Select[Any]:
     return sa.select(Delegation.task).where(
         Delegation.account_id == account_id,
@@ -94,6 +86,8 @@ def request(site: Site, content: Mapping[str, Any], by: UUID | None) -> tuple[De
     ).scalar_one_or_none()
     if person is None:
         faults.append(Fault("/account_id", "not_allowed", "nobody of this site"))
+    elif content["task"] not in tasks_for(person.role):
+        faults.append(Fault("/task", "not_allowed", f"no task for a {person.role}"))
     if content.get("valid_to") is not None and content["valid_to"] < content["valid_from"]:
         faults.append(Fault("/valid_to", "out_of_order", "it ends before it begins"))
     if faults:
@@ -186,6 +180,7 @@ def train(site: Site, content: Mapping[str, Any], by: UUID) -> tuple[Training, b
         subject = db.session.get(Subject, said["subject_id"])
         if subject is None or subject.site_id != site.id:
             raise fault("/subject_id", "not_allowed", "no subject of this site")
+        lock_subject(subject.id)
     if content["trained_on"] > local_date(clock.now(), site.time_zone):
         raise fault("/trained_on", "in_the_future", "a training that took place cannot lie in the future")
     row = Training(id=content["id"], site_id=site.id, recorded_at=clock.now(), recorded_by=by, **said)

@@ -133,7 +133,7 @@ def reported(subject_ids: Sequence[UUID], since: timedelta, now: datetime) -> di
             Occurrence.subject_id.in_(subject_ids),
             Occurrence.kind == "slot",
             Occurrence.due_at >= now - since,
-            Occurrence.due_at <= now,
+            Occurrence.opens_at <= now,  # handed in before its time, it counts already
         )
         .group_by(Occurrence.subject_id)
     )

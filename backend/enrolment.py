@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import accounts, agenda, audit, chronicle, clock, records, studies
+from backend import accounts, agenda, audit, chronicle, clock, consents, records, studies
 from backend.db import db
 from backend.errors import Problem, fault, invalid
 from backend.models.study import Site
@@ -95,6 +95,11 @@ def _check_enrolment(study: Study, site: Site, content: dict[str, Any]) -> None:
         for i, consent in enumerate(content["consents"])
         if consent["given_at"] > now + CLOCK_TOLERANCE
     )
+    faults.extend(
+        Fault(f"/consents/{i}/given_by", "not_allowed", "a minor's consent is the guardian's")
+        for i, consent in enumerate(content["consents"])
+        if consent.get("given_by", "subject") == "subject" and age < consents.ADULT
+    )
     if faults:
         raise invalid(*faults)
     taken = sa.select(Subject.id).where(Subject.site_id == site.id, Subject.number == content["number"])
@@ -122,9 +127,10 @@ def change_subject(subject: Subject, content: dict[str, Any], by: UUID) -> None:
         old["time_zone"], new["time_zone"] = _change_zone(subject, content["time_zone"], content.get("zone_from"), by)
     subject.version += 1
     db.session.flush()
-    audit.record(
-        "subject:changed", "subject", subject.id, subject_id=subject.id, old=old, new=new, reason=content.get("reason")
-    )
+    if not new and not content.get("reason"):
+        return  # only the contact, which leaves its own trace
+    verb = "subject:changed" if new.keys() - {"locale"} else "subject:addressed"
+    audit.record(verb, "subject", subject.id, subject_id=subject.id, old=old, new=new, reason=content.get("reason"))
     agenda.refresh(subject)
 
 

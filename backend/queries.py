@@ -39,7 +39,9 @@ def open_query(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> tuple[
     stored = db.session.get(DataQuery, content["id"])
     said = {name: content.get(name) for name in ("entity", "entity_id", "field")}
     if stored is not None:
-        if stored.subject_id != subject.id or any(getattr(stored, name) != value for name, value in said.items()):
+        asked = notes_of([stored.id])[stored.id][0].text
+        same = stored.subject_id == subject.id and asked == content["question"]
+        if not same or any(getattr(stored, name) != value for name, value in said.items()):
             raise Problem("id_taken")
         return stored, False
     if not _exists(subject, content["entity"], content["entity_id"]):

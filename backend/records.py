@@ -31,6 +31,11 @@ def open_subject(subject_id: UUID) -> Subject:
     return subject
 
 
+def is_locked(subject: Subject) -> bool:
+    """Whether the subject's record, or the whole database, is closed for change."""
+    return subject.locked_at is not None or database_locked_at() is not None
+
+
 def refuse_locked_database() -> None:
     """409 while the database is locked; keeps it from being locked until the transaction ends."""
     locked_at = db.session.scalar(sa.select(Installation.locked_at).with_for_update(read=True))
@@ -118,7 +123,12 @@ def _write(
 ) -> tuple[Freeze, bool]:
     stored = db.session.get(Freeze, content["id"])
     if stored is not None:
-        if (stored.scope, stored.target_id, stored.closed) != (scope, target_id, closed):
+        if (stored.scope, stored.target_id, stored.closed, stored.reason) != (
+            scope,
+            target_id,
+            closed,
+            content["reason"],
+        ):
             raise Problem("id_taken")
         return stored, False
     last = _last(scope, target_id)

@@ -123,11 +123,8 @@ def _stored_first(event_id: UUID) -> SubjectEvent | None:
 
 
 def _same(stored: SubjectEvent, content: dict[str, Any]) -> bool:
-    return (stored.kind, stored.planned_at, stored.actual_at) == (
-        content["kind"],
-        content.get("planned_at"),
-        content.get("actual_at"),
-    )
+    names = ("planned_at", "actual_at", "scope", "place", "reason")
+    return stored.kind == content["kind"] and all(getattr(stored, name) == content.get(name) for name in names)
 
 
 def _write(

@@ -13,6 +13,7 @@ from backend import agenda, audit, chronicle, clock, records, workdays
 from backend.db import db
 from backend.errors import Problem, fault
 from backend.models.calendar import Appointment, Attendance, Occurrence, UnscheduledVisit
+from backend.models.study import Site
 from backend.models.subject import Subject
 from schedules.windows import end_of_day, local_date, start_of_day
 from schedules.workdays import Suggestion, suggest
@@ -125,7 +126,7 @@ def history(visit_id: UUID) -> list[Appointment | Attendance]:
     rows: list[Appointment | Attendance] = []
     for table in (Appointment, Attendance):
         rows.extend(db.session.scalars(sa.select(table).where(table.visit_id == visit_id)))
-    return sorted(rows, key=lambda row: (row.recorded_at, str(row.id)))
+    return sorted(rows, key=lambda row: (row.recorded_at, row.__tablename__, row.revision))
 
 
 def remarks(subject: Subject, visit: Occurrence) -> tuple[Remark, ...]:
@@ -141,6 +142,8 @@ def remarks(subject: Subject, visit: Occurrence) -> tuple[Remark, ...]:
     if not working.works(on):
         name = working.name(on)
         found.append(Remark("not_working_day", name.en if name else f"{on:%A}"))
+    if workdays.are_unknown(db.session.get_one(Site, subject.site_id), on.year):
+        found.append(Remark("working_days_unknown", str(on.year)))
     if visit.appointment_at < clock.now() - CLOCK_TOLERANCE and visit.satisfied_at is None:
         found.append(Remark("in_the_past"))
     others = _appointed(on, zone, Occurrence.subject_id == subject.id, Occurrence.id != visit.id)
@@ -162,6 +165,7 @@ def suggestions(subject: Subject, visit: Occurrence) -> tuple[Suggestion, ...]:
             Occurrence.listed_at >= first,
             Occurrence.listed_at < last,
             Occurrence.appointment_at.is_not(None),
+            Occurrence.excused.is_(None),
             Occurrence.id != visit.id,
         )
     )
@@ -188,7 +192,11 @@ def _appointed(on: date, zone: str, *which: sa.ColumnElement[bool]) -> list[Occu
     """Visits agreed for a date."""
     begins, ends = start_of_day(on, zone), end_of_day(on, zone)
     rows = sa.select(Occurrence).where(
-        Occurrence.kind == "visit", Occurrence.appointment_at >= begins, Occurrence.appointment_at < ends, *which
+        Occurrence.kind == "visit",
+        Occurrence.appointment_at >= begins,
+        Occurrence.appointment_at < ends,
+        Occurrence.excused.is_(None),
+        *which,
     )
     return list(db.session.scalars(rows))
 

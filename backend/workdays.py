@@ -44,8 +44,14 @@ def is_complete(site: Site, year: int) -> bool:
     first, last = date(year, 1, 1), date(year, 12, 31)
     inside = sa.select(SiteDay.id).where(SiteDay.site_id == site.id, SiteDay.day.between(first, last))
     if site.country in HAS_MAKE_UP_DAYS:
-        inside = inside.where(SiteDay.working.is_(True))
+        inside = inside.where(SiteDay.working.is_(True), SiteDay.source == "seeded")
     return db.session.execute(inside.limit(1)).first() is not None
+
+
+def are_unknown(site: Site, year: int) -> bool:
+    """Whether the site keeps a table of working days and the year's are not all in it yet."""
+    kept = sa.select(SiteDay.id).where(SiteDay.site_id == site.id).limit(1)
+    return db.session.execute(kept).first() is not None and not is_complete(site, year)
 
 
 def seed(site: Site, year: int) -> int:

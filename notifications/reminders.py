@@ -91,7 +91,7 @@ def word(at: datetime) -> str:
 
 def words_of(key: str) -> tuple[str, ...]:
     """The visit times in a morning text's key."""
-    last = key.rsplit(":", 1)[-1]
+    last = key.rsplit(":", 1)[-1].split("#")[0]
     return () if last == "none" or not key.startswith("day:") else tuple(last.split("+"))
 
 
@@ -225,7 +225,7 @@ def _write(one: Plan, subject: Subject, now: datetime) -> bool:
     if not one.wanted():
         return False
     message = outbox.post(
-        key=one.key,
+        key=_free(one.key),
         lane=outbox.REMINDER,
         site_id=subject.site_id,
         subject_id=subject.id,
@@ -239,3 +239,12 @@ def _write(one: Plan, subject: Subject, now: datetime) -> bool:
         now=now,
     )
     return message is not None
+
+
+def _free(key: str) -> str:
+    """The key, or its next try where the text was cancelled by a fact that was taken back since."""
+    again = sa.select(Message.state).where(
+        sa.or_(Message.key == key, Message.key.startswith(f"{key}#", autoescape=True))
+    )
+    states = list(db.session.scalars(again))
+    return f"{key}#{len(states) + 1}" if states and set(states) == {"cancelled"} else key

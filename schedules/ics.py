@@ -4,7 +4,7 @@ Nothing in it says who, what for or where. Times are UTC instants, which every p
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
 from schedules.planned import Occurrence, settled
@@ -18,8 +18,10 @@ _VISIT_ALARMS = (timedelta(days=-1), timedelta(hours=-2))
 _VISIT_LASTS, _REPORT_LASTS = timedelta(hours=1), timedelta(minutes=15)
 
 
-def calendar_file(found: Iterable[Occurrence], now: datetime, locale: str) -> bytes:
+def calendar_file(found: Iterable[Occurrence], now: datetime, today: date, locale: str) -> bytes:
     """The file (RFC 5545) of what is still ahead: visits with their times, and one event per report time.
+
+    `today` is the site's date: there stands a visit whose target has passed and which may still be done.
 
     The same occurrences at the same instant give the same bytes; a later file replaces an earlier one's events.
     """
@@ -29,20 +31,33 @@ def calendar_file(found: Iterable[Occurrence], now: datetime, locale: str) -> by
     for name, value in (("prodid", "-//Daymark//EN"), ("version", "2.0"), ("method", "PUBLISH")):
         calendar.add(name, value)
     calendar.add("x-wr-calname", "Daymark")
-    ahead = [one for one in found if settled(one) is None and one.closes_at is not None and one.closes_at > now]
-    for visit in sorted((one for one in ahead if one.kind == "visit"), key=lambda one: (str(one.due_at), str(one.id))):
-        calendar.add_component(_visit(visit, now, locale))
-    for due_at in sorted({one.due_at for one in ahead if one.kind == "slot" and one.due_at and one.due_at > now}):
-        slots = [one for one in ahead if one.kind == "slot" and one.due_at == due_at]
-        calendar.add_component(_report(slots, due_at, now, locale))
+    visits, reports = [], dict[datetime, list[Occurrence]]()
+    for one in found:
+        if one.kind == "slot" and one.due_at is not None and one.due_at > now:
+            reports.setdefault(one.due_at, []).append(one)
+        elif one.kind == "visit" and _ahead(one, now):
+            visits.append(one)
+    for visit in sorted(visits, key=lambda one: (str(one.due_at), str(one.id))):
+        calendar.add_component(_visit(visit, now, today, locale))
+    for due_at, slots in sorted(reports.items()):
+        if any(settled(slot) is None for slot in slots):
+            calendar.add_component(_report(slots, due_at, now, locale))
     return bytes(calendar.to_ical())
 
 
-def _visit(visit: Occurrence, now: datetime, locale: str):  # type: ignore[no-untyped-def]
+def _ahead(visit: Occurrence, now: datetime) -> bool:
+    """Whether the visit may still take place: at the time that was agreed, or in its window."""
+    if settled(visit) is not None or visit.closes_at is None or visit.closes_at <= now:
+        return False
+    return visit.appointment_at is None or visit.appointment_at > now
+
+
+def _visit(visit: Occurrence, now: datetime, today: date, locale: str):  # type: ignore[no-untyped-def]
     agreed = visit.appointment_at
     event = _event(visit.id, now, (VISIT if agreed else VISIT_TO_AGREE).in_language(locale))
     if agreed is None:
-        event.add("dtstart", visit.target_on)
+        assert visit.target_on is not None  # every planned visit that is dated has one
+        event.add("dtstart", max(visit.target_on, today))
         return event
     event.add("dtstart", agreed)
     event.add("dtend", agreed + _VISIT_LASTS)
@@ -67,7 +82,7 @@ def _event(identity: UUID, now: datetime, summary: str):  # type: ignore[no-unty
     event = Event()
     event.add("uid", str(identity))
     event.add("dtstamp", now)
-    event.add("sequence", int((now - _EPOCH).total_seconds()) // 60)
+    event.add("sequence", int((now - _EPOCH).total_seconds()))
     event.add("summary", summary)
     return event
 

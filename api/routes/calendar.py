@@ -12,7 +12,7 @@ from api.doors import Caller, Page, Room, listed
 from api.fields import Body, Day, Id, Instant, Number, Query, Word
 from api.paging import after, paged
 from api.routes.entries import own_subject
-from backend import agenda, clock, duelist, policy, studies
+from backend import agenda, chronicle, clock, duelist, policy, studies
 from backend.db import db
 from backend.duelist import Part
 from backend.errors import fault
@@ -102,7 +102,9 @@ def own_calendar_file(caller: Caller, query: dict[str, Any]) -> Response:
 
 def _file(subject: Subject, locale: str) -> Response:
     rows = db.session.scalars(sa.select(Occurrence).where(Occurrence.subject_id == subject.id))
-    body = calendar_file((agenda.as_value(row) for row in rows), clock.now(), locale)
+    now = clock.now()
+    today = local_date(now, chronicle.site_zone(subject.site_id))
+    body = calendar_file((agenda.as_value(row) for row in rows), now, today, locale)
     headers = {"Content-Disposition": 'attachment; filename="calendar.ics"'}
     return Response(body, content_type="text/calendar; charset=utf-8", headers=headers)
 

@@ -47,6 +47,7 @@ class ReleaseAnswer(Body):
 
 
 class ProductRevision(ProductBody):
+    id = Id(required=True)
     revision = ma.fields.Integer(required=True)
     recorded_at = Instant(required=True)
     recorded_by = ma.fields.String(required=True)

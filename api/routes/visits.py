@@ -20,7 +20,7 @@ room = Room("visits", __name__, url_prefix="/api/v1", description="Appointments,
 class RemarkAnswer(Body):
     """Something to know of a time that is allowed all the same."""
 
-    code = Word("outside_window", "not_working_day", "in_the_past", "same_day", required=True)
+    code = Word("outside_window", "not_working_day", "working_days_unknown", "in_the_past", "same_day", required=True)
     detail = ma.fields.String(required=True)
 
 

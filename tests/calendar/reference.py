@@ -275,7 +275,7 @@ def _visit(visit: Visit, revision: Revision, history: History) -> Occurrence:
         return _unless_left(bare, history)
     if visit.day == 0 and anchor.actual_at is not None and bare.satisfied_at is None:
         bare = replace(bare, satisfied_by=anchor.event_id, satisfied_at=anchor.actual_at)
-    return _unless_left(_agreed(_dated(bare, visit, anchored, history), history), history)
+    return _unless_left(_agreed(_dated(bare, visit, anchored, history), visit, history), history)
 
 
 def _dated(bare: Occurrence, visit: Visit, anchored: datetime, history: History) -> Occurrence:
@@ -301,18 +301,19 @@ def _dated(bare: Occurrence, visit: Visit, anchored: datetime, history: History)
     )
 
 
-def _agreed(planned: Occurrence, history: History) -> Occurrence:
+def _agreed(planned: Occurrence, visit: Visit, history: History) -> Occurrence:
     """With an appointment it is due then and late when that day is over; a window is widened, never narrowed.
 
-    Only an appointment outside the window widens it, to its own day. One within it cannot: a baseline agreed
-    for the morning of the treatment is no baseline in the afternoon.
+    Only an appointment outside the window widens it, to its own day. What was agreed for the morning of the
+    treatment that it precedes is no baseline in the afternoon, inside the window or out of it.
     """
     at = history.appointments.get(planned.id)
     if at is None:
         return planned
     own_day_ends = ends(wall(at, history.site_zone).date(), history.site_zone)
-    if _within(at, planned.opens_at, planned.closes_at):
-        return replace(planned, appointment_at=at, due_at=at, late_at=min(own_day_ends, planned.closes_at))
+    treated = _when(history.anchors.get(visit.before)) if visit.before else None
+    if treated is not None and at < treated < own_day_ends:
+        own_day_ends = treated
     return replace(
         planned,
         appointment_at=at,

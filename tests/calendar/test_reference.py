@@ -147,9 +147,9 @@ def varied(draw: st.DrawFn, study: Study) -> Study:
     """A later revision: visits kept, moved, taken off and added, the diary kept, cut, stretched or written anew."""
     visits = []
     for visit in study.visits:
-        what = draw(st.sampled_from(("keep", "move", "anew", "off")))
+        what = draw(st.sampled_from(("keep", "move", "move", "anew", "off")))
         if what == "move":
-            days = draw(st.integers(-10, 20))
+            days = draw(st.integers(-12, 30))
             moved = {name: getattr(visit, name) + days for name in ("day", "from_day", "to_day")}
             visits.append(replace(visit, **moved))
         elif what != "off":
@@ -213,7 +213,8 @@ def zones(draw: st.DrawFn, base: date) -> ZoneHistory:
 @st.composite
 def amendments(draw: st.DrawFn, base: date, study: Study) -> tuple[Amendment, ...]:
     found: list[Amendment] = []
-    for day in sorted(draw(st.lists(st.integers(-8, 24), max_size=2, unique=True))):
+    many = draw(st.sampled_from((0, 1, 2, 2)))
+    for day in sorted(draw(st.lists(st.integers(-8, 24), min_size=many, max_size=many, unique=True))):
         study = draw(varied(study))
         found.append(Amendment(base + timedelta(days=day), study))
     return tuple(found)
@@ -252,9 +253,11 @@ def facts(draw: st.DrawFn, study: Study, bare: History, base: date) -> History:
         else anywhen
     )
     instants = st.one_of(near, near, anywhen)
+    dues = sorted({one.due_at for one in ahead if one.kind == "slot" and one.due_at})
+    ends = st.one_of(st.sampled_from(dues), instants) if dues else instants
     spans = st.one_of(
-        st.tuples(instants, st.none()),
-        st.tuples(instants, instants).map(lambda pair: (min(pair), max(pair))),
+        st.tuples(ends, st.none()),
+        st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair))),
     )
     extra = tuple(
         Unscheduled(uuid5(SUBJECT, f"extra {n}"), draw(st.one_of(st.none(), instants, instants)))

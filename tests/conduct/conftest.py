@@ -1,55 +1,82 @@
-"""A subject with one of everything: on both databases (`both`), on SQLite alone (`stage`), or shared by a module.
+"""A subject with one of everything: on both databases (`both`), or on SQLite alone (`stage`).
 
-On SQLite it is set up once a run; each test gets a copy of the file, with people and a clock of its own.
+It is set up once a run on each engine; each test gets a fresh copy of the database, with people and clock.
 """
 
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 import databases
 import pytest
-import sqlalchemy as sa
-from house import HandClock, House, MemoryGateway, build
+from flask import Flask
+from house import HandClock, House, MemoryGateway
+from sqlalchemy.engine import make_url
 
 from api.app import create_app
-from backend import clock
 from backend.db import db
 from tests.conduct.acts import fill
-from tests.contract.stage import Stage, set_up, staged
+from tests.contract.stage import Stage, staged
 
-Template = tuple[Path, Stage]
+
+@dataclass(frozen=True)
+class Template:
+    """What was set up, where it lies, and the app that works on a copy of it. Nobody is connected to it any more."""
+
+    url: str
+    ready: Stage
+    app: Flask
+    copy_url: str
+
+
+def app_at(url: str, folder: Path) -> Flask:
+    """One app for all the copies, which come and go beneath it: making an app takes longer than most tests here."""
+    return create_app({"DATABASE_URL": url, "RATE_LIMITS": "off", "MESSAGES_FILE": str(folder / "messages.jsonl")})
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Template:
     folder = tmp_path_factory.mktemp("conduct")
-    with staged(folder) as built:
-        ready = fill(built)
-        with ready.house.app.app_context():
-            path = Path(str(sa.engine.make_url(str(db.engine.url)).database))
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path, ready
+    with databases.sqlite_copy(folder) as url:
+        with staged(folder, url) as built:
+            ready = fill(built)
+        with closing(sqlite3.connect(str(make_url(url).database))) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copy_url = f"sqlite:///{folder / 'copy.db'}"
+        return Template(url, ready, app_at(copy_url, folder), copy_url)
+
+
+@pytest.fixture(scope="session")
+def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    folder = tmp_path_factory.mktemp("conduct")
+    with databases.postgres_copy() as url, databases.postgres_copy(empty=True) as copy_url:
+        with staged(folder, url) as built:
+            ready = fill(built)
+        yield Template(url, ready, app_at(copy_url, folder), copy_url)
+
+
+def copy_anew(template: Template) -> None:
+    """Put a fresh copy where the app looks for its database."""
+    source, target = (str(make_url(one).database) for one in (template.url, template.copy_url))
+    if template.copy_url.startswith("sqlite"):
+        for stale in ("-wal", "-shm"):
+            Path(target + stale).unlink(missing_ok=True)
+        shutil.copy(source, target)
+    else:
+        databases._execute(f"DROP DATABASE {target}")
+        databases._execute(f"CREATE DATABASE {target} TEMPLATE {source}")
 
 
 @contextmanager
-def copy_of(template: Template, folder: Path, time: HandClock) -> Iterator[Stage]:
-    """The same stage on a file of its own."""
-    path, ready = template
-    file = folder / f"{uuid4().hex}.db"
-    shutil.copy(path, file)
-    settings = {"RATE_LIMITS": "off", "MESSAGES_FILE": str(folder / "messages.jsonl")}
-    house = House(
-        create_app({"DATABASE_URL": f"sqlite:///{file}", **settings}),
-        time,
-        ready.house.site_id,
-        ready.house.other_site_id,
-    )
+def copied(template: Template, time: HandClock) -> Iterator[Stage]:
+    """The same stage on a fresh copy, with its people."""
+    copy_anew(template)
+    ready = template.ready
+    time.at = ready.house.now
+    house = House(template.app, time, ready.house.site_id, ready.house.other_site_id)
     house.gateway = MemoryGateway(time)
     house.people = {name: replace(person, house=house) for name, person in ready.house.people.items()}
     phones = {name: replace(ready.person(name), house=house) for name in ("patient", "carer", "outsider")}
@@ -60,27 +87,13 @@ def copy_of(template: Template, folder: Path, time: HandClock) -> Iterator[Stage
 
 
 @pytest.fixture
-def stage(template: Template, time: HandClock, tmp_path: Path) -> Iterator[Stage]:
-    time.at = template[1].house.now
-    with copy_of(template, tmp_path, time) as copied:
-        yield copied
+def stage(on_sqlite: Template, time: HandClock) -> Iterator[Stage]:
+    with copied(on_sqlite, time) as built:
+        yield built
 
 
 @pytest.fixture(params=databases.KINDS)
-def both(request: pytest.FixtureRequest, template: Template, time: HandClock, tmp_path: Path) -> Iterator[Stage]:
-    time.at = template[1].house.now
-    if request.param == "sqlite":
-        with copy_of(template, tmp_path, time) as copied:
-            yield copied
-    else:
-        with databases.postgres_copy() as url, build(url, time, tmp_path) as house:
-            yield fill(set_up(house))
-
-
-@pytest.fixture(scope="module")
-def shared(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """For tests that do not mind what the one before them did."""
-    hand = HandClock()
-    hand.at = template[1].house.now
-    with clock.running_on(hand), copy_of(template, tmp_path_factory.mktemp("shared"), hand) as copied:
-        yield copied
+def both(request: pytest.FixtureRequest, time: HandClock) -> Iterator[Stage]:
+    template: Template = request.getfixturevalue("on_sqlite" if request.param == "sqlite" else "on_postgres")
+    with copied(template, time) as built:
+        yield built

@@ -31,6 +31,8 @@ from tests.contract.stage import Stage, changed, everything
 
 ACTS = (*RECORD, *OTHER_TASKS, GRADE)
 ALL_TASKS = ("consent", "follow_up", "correction", "laboratory", "medication", "product", "data_query", "grading")
+TASK_OF = {action: task for task, actions in delegation.TASKS.items() for action in actions}
+ONE_OF_EACH_TASK = tuple({TASK_OF[act.action]: act for act in ACTS}.values())
 TODAY = date(2026, 3, 2)
 
 
@@ -112,7 +114,7 @@ def test_without_the_task_no_act_of_it_is_taken_and_with_it_each(stage: Stage, w
     mend = want(house, house.doctor)
     refused_for_want_of_a_task(stage, house.doctor, *ACTS)
     mend()
-    works(stage, house.doctor, ACTS)
+    works(stage, house.doctor, ACTS if want is never_asked else ONE_OF_EACH_TASK)
 
 
 def test_a_nurse_too_on_both_databases(both: Stage) -> None:
@@ -126,11 +128,10 @@ def test_a_nurse_too_on_both_databases(both: Stage) -> None:
 
 def test_one_task_is_not_another(stage: Stage) -> None:
     house = stage.house
-    task_of = {action: task for task, actions in delegation.TASKS.items() for action in actions}
     bare(house, house.doctor)
     delegate(house, house.doctor, ["correction"])
     for act in ACTS:
-        if task_of[act.action] == "correction":
+        if TASK_OF[act.action] == "correction":
             done(act.by(stage, house.doctor))
         else:
             is_refused(act.by(stage, house.doctor), "not_delegated", act.name)

@@ -8,7 +8,7 @@ from house import House
 from werkzeug.test import TestResponse
 
 from tests.conduct.acts import also_works_at, approved, asked_for, done, fresh, is_refused, trail
-from tests.contract.stage import but, problem_of, refuses, send
+from tests.contract.stage import Stage, but, problem_of, refuses, send
 
 
 def ask(house: House, task: str = "laboratory", **over: Any) -> dict[str, Any]:
@@ -126,8 +126,8 @@ BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("over", "faults"), BAD)
-def test_a_bad_request_says_where(sqlite_house: House, over: dict[str, Any], faults: list[tuple[str, str]]) -> None:
-    house = sqlite_house
+def test_a_bad_request_says_where(stage: Stage, over: dict[str, Any], faults: list[tuple[str, str]]) -> None:
+    house = stage.house
     body = but(asked_for(house, house.doctor, "laboratory"), **over)
     refuses(house, house.nurse, "POST", "/delegations", body, faults=faults)
 
@@ -151,10 +151,16 @@ def test_unknown_people_and_sites_are_refused(sqlite_house: House) -> None:
         problem_of(answer, 422, "invalid", [("/site_id", "unknown_site")])
 
 
+def test_a_task_of_which_the_role_may_do_nothing_is_no_task(sqlite_house: House) -> None:
+    house = sqlite_house
+    body = asked_for(house, house.nurse, "grading")
+    refuses(house, house.nurse, "POST", "/delegations", body, faults=[("/task", "not_allowed")])
+
+
 def test_what_is_at_another_site_does_not_exist(sqlite_house: House) -> None:
     house = sqlite_house
     over = {"site_id": str(house.other_site_id)}
-    there = done(house.stranger.post("/delegations", asked_for(house, house.stranger, "grading", **over)), 201)
+    there = done(house.stranger.post("/delegations", asked_for(house, house.stranger, "laboratory", **over)), 201)
     for row_id in (there["id"], fresh()):
         path = f"/delegations/{row_id}"
         confirmed = house.confirmed(house.chief)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conduct.acts import CLINIC, RECORD, ago, closing, done, fresh, is_refused, lock, trail, unplanned, visit
-from tests.contract.stage import Stage, changed, everything, problem_of, refuses
+from tests.contract.stage import Stage, changed, everything, problem_of, publish_next, refuses
 
 MISTYPED = {"reason": "mistyped"}
 
@@ -123,6 +123,29 @@ def test_a_visit_outside_the_plan_is_frozen_too(stage: Stage) -> None:
     done(put(stage, "nurse", row["id"], "attendance", came(stage)), 200)
 
 
+def later(content: dict[str, Any]) -> None:
+    """The last visit a little later."""
+    next(one for one in content["visits"] if one["key"] == "V19")["day"] += 5
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_an_amendment_does_not_move_a_frozen_visit(stage: Stage, frozen: bool) -> None:
+    house, before = stage.house, visit(stage, "V19")
+    if frozen:
+        freeze(stage, "V19")
+    ahead = {"study_revision_id": publish_next(house, "2.0", later), "effective_on": "2026-04-01", "reason": "amended"}
+    body = {"id": fresh(), "site_id": str(house.site_id), **ahead}
+    path = f"/amendments/{done(house.doctor.post('/amendments', body), 201)['id']}"
+    seen = house.chief.get(f"{path}/difference").headers["ETag"]
+    headers = {"If-Match": seen, **house.confirmed(house.chief)}
+    answer = house.chief.call("POST", f"{path}/approval", None, headers)
+    if frozen:
+        assert "V19" in is_refused(answer, "visit_frozen")["detail"]
+    else:
+        done(answer, 200)
+    assert (visit(stage, "V19")["target_on"] == before["target_on"]) is frozen
+
+
 def test_what_is_no_visit_stays_free(stage: Stage) -> None:
     """With every visit frozen, reports, values and drugs are still taken."""
     for row in stage.house.nurse.get(f"{stage.at}/calendar").json["items"]:
@@ -169,10 +192,10 @@ def test_a_repeat_is_harmless_and_another_content_is_refused(stage: Stage) -> No
         ({"until": "2026-04-01"}, "/until", "unknown_field"),
     ],
 )
-def test_a_bad_freeze_says_where(shared: Stage, over: dict[str, Any], path: str, code: str) -> None:
-    at = f"/visits/{shared.ids['visit_id']}/freeze"
+def test_a_bad_freeze_says_where(stage: Stage, over: dict[str, Any], path: str, code: str) -> None:
+    at = f"/visits/{stage.ids['visit_id']}/freeze"
     body = {**closing(True), **over}
-    refuses(shared.house, shared.house.monitor, "POST", at, body, faults=[(path, code)])
+    refuses(stage.house, stage.house.monitor, "POST", at, body, faults=[(path, code)])
 
 
 def test_only_visits_of_ones_own_site_are_frozen(stage: Stage) -> None:

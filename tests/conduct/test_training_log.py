@@ -7,7 +7,7 @@ import pytest
 from house import House, subject_body
 
 from tests.conduct.acts import done, fresh, trail
-from tests.contract.stage import but, refuses
+from tests.contract.stage import Stage, but, refuses
 
 
 def training(house: House, **over: Any) -> dict[str, Any]:
@@ -74,8 +74,9 @@ REQUIRED = ("id", "site_id", "topic", "material_version", "trained_on", "trainer
         ({"hours": 3}, [("/hours", "unknown_field")]),
     ],
 )
-def test_a_bad_training_says_where(sqlite_house: House, over: dict[str, Any], faults: list[tuple[str, str]]) -> None:
-    refuses(sqlite_house, sqlite_house.nurse, "POST", "/trainings", but(training(sqlite_house), **over), faults=faults)
+def test_a_bad_training_says_where(stage: Stage, over: dict[str, Any], faults: list[tuple[str, str]]) -> None:
+    house = stage.house
+    refuses(house, house.nurse, "POST", "/trainings", but(training(house), **over), faults=faults)
 
 
 def test_people_of_another_site_are_unknown(sqlite_house: House) -> None:

@@ -147,11 +147,11 @@ def attempt(stage: Stage, door: Door, name: str, path: str, body: Any) -> TestRe
 
 
 @pytest.mark.parametrize("door", [door for door in WRITES if door.confirmed], ids=str)
-def test_what_is_signed_for_is_confirmed_with_password_and_code(shared: Stage, door: Door) -> None:
-    path, body = door.ask(shared, 0)
-    before = everything(shared.house)
-    is_refused(send(shared.house, shared.house.chief, "POST", path, body), "confirmation_required")
-    assert changed(shared.house, before) == set()
+def test_what_is_signed_for_is_confirmed_with_password_and_code(stage: Stage, door: Door) -> None:
+    path, body = door.ask(stage, 0)
+    before = everything(stage.house)
+    is_refused(send(stage.house, stage.house.chief, "POST", path, body), "confirmation_required")
+    assert changed(stage.house, before) == set()
 
 
 READERS = CLINIC | {"monitor", "statistician"}
@@ -167,7 +167,7 @@ READS = (
 
 
 @pytest.mark.parametrize(("path", "may"), READS, ids=[path for path, _ in READS])
-def test_who_may_read(shared: Stage, path: str, may: set[str]) -> None:
-    at = path.format(**{**shared.ids, "site_id": shared.house.site_id})
-    seen = {name: shared.person(name).get(at).status_code for name in PEOPLE}
+def test_who_may_read(stage: Stage, path: str, may: set[str]) -> None:
+    at = path.format(**{**stage.ids, "site_id": stage.house.site_id})
+    seen = {name: stage.person(name).get(at).status_code for name in PEOPLE}
     assert seen == {name: 200 if name in may else 403 for name in PEOPLE}

@@ -1,6 +1,5 @@
 """Three orders of treatment and the calendar each of them gives; what cannot have happened is refused with a path."""
 
-import pytest
 from house import House, iso
 
 from tests.trial.desk import Subject, ago, at, correct, faults, refused, send, visit, z
@@ -61,8 +60,9 @@ def test_lymphodeplete_then_collect_and_infuse_on_one_day(sqlite_house: House) -
     assert planned(house, subject, "V4") == ("not_yet", "2026-03-17", "2026-03-17", "2026-03-17", 1)
 
 
-def test_without_lymphodepletion(house: House) -> None:
+def test_without_lymphodepletion(sqlite_house: House) -> None:
     """(c) Collected and infused on one day, nothing between: V2 is not asked for."""
+    house = sqlite_house
     subject = house.enrol()
     assert send(house, subject, "collection", actual_at=at(2026, 3, 2, 8)).status_code == 201
     assert visit(house, subject, "V2")["status"] == "not_dated"
@@ -91,31 +91,28 @@ def test_a_screening_attended_is_kept_when_lymphodepletion_begins(sqlite_house: 
     assert (zero["status"], zero["satisfied_at"], zero["closes_at"]) == ("done", z(2026, 3, 2, 9), z(2026, 3, 2, 10))
 
 
-@pytest.mark.parametrize(
-    ("first", "then"),
-    [
-        ({"collection": 5}, {"infusion": 6}),  # infused before its cells were collected
-        ({"infusion": 6}, {"collection": 5}),
-        ({"infusion": 6}, {"lymphodepletion": 5}),
-        ({"lymphodepletion": 5}, {"infusion": 6}),
-        ({"consent": 5}, {"collection": 6}),
-        ({"consent": 5}, {"lymphodepletion": 6}),
-        ({"consent": 5}, {"infusion": 6}),
-        ({"infusion": 6}, {"consent": 5}),
-    ],
-)
-def test_an_impossible_order_is_refused(sqlite_house: House, first: dict[str, int], then: dict[str, int]) -> None:
-    """Numbers are days ago: what is asked second lies on the wrong side of what stands."""
+IMPOSSIBLE: list[tuple[dict[str, int], dict[str, int]]] = [  # kind: days ago
+    ({"collection": 5}, {"infusion": 6}),  # infused before its cells were collected
+    ({"infusion": 6}, {"collection": 5}),
+    ({"infusion": 6}, {"lymphodepletion": 5}),
+    ({"lymphodepletion": 5}, {"infusion": 6}),
+    ({"consent": 5}, {"collection": 6}),
+    ({"consent": 5}, {"lymphodepletion": 6}),
+    ({"consent": 5}, {"infusion": 6}),
+    ({"infusion": 6}, {"consent": 5}),
+]
+
+
+def test_an_impossible_order_is_refused(sqlite_house: House) -> None:
+    """What is asked second lies on the wrong side of what stands; the same instant is possible, one visit for both."""
     house = sqlite_house
-    subject = house.enrol()
-    for kind, days in first.items():
-        assert send(house, subject, kind, actual_at=ago(house, days=days)).status_code == 201
-    ((kind, days),) = then.items()
-    answer = send(house, subject, kind, actual_at=ago(house, days=days))
-    assert faults(answer) == [("/actual_at", "out_of_order")]
-    # The same instant is possible: one visit to the theatre.
-    ((_, standing),) = first.items()
-    assert send(house, subject, kind, actual_at=ago(house, days=standing)).status_code == 201
+    for n, (first, then) in enumerate(IMPOSSIBLE):
+        subject = house.enrol(number=f"{n:03}")
+        ((stands, standing),), ((kind, days),) = first.items(), then.items()
+        assert send(house, subject, stands, actual_at=ago(house, days=standing)).status_code == 201
+        answer = send(house, subject, kind, actual_at=ago(house, days=days))
+        assert faults(answer) == [("/actual_at", "out_of_order")], (first, then)
+        assert send(house, subject, kind, actual_at=ago(house, days=standing)).status_code == 201
 
 
 def test_a_correction_is_held_to_the_same_order(sqlite_house: House) -> None:
