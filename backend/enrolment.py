@@ -98,7 +98,7 @@ def _check_enrolment(study: Study, site: Site, content: dict[str, Any]) -> None:
     faults.extend(
         Fault(f"/consents/{i}/given_by", "not_allowed", "a minor's consent is the guardian's")
         for i, consent in enumerate(content["consents"])
-        if consent.get("given_by", "subject") == "subject" and age < consents.ADULT
+        if consent.get("given_by", "subject") == "subject" and study.age_from <= age < consents.ADULT
     )
     if faults:
         raise invalid(*faults)

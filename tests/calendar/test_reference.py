@@ -285,6 +285,40 @@ def facts(draw: st.DrawFn, study: Study, bare: History, base: date) -> History:
     )
 
 
+@st.composite
+def steps_of_a_visit(draw: st.DrawFn) -> Life:
+    """One visit through three revisions, each of which has it as it was, elsewhere or not at all; no diary."""
+    base = draw(st.sampled_from(SEASONS))
+    zone = draw(st.sampled_from(ZONES))
+    days = sorted(draw(st.lists(st.integers(-6, 18), min_size=2, max_size=2, unique=True)))
+    versions: list[tuple[Visit, ...]] = [draw(st.sampled_from(((), (draw(visit_of("V0")),))))]
+    for _ in days:
+        anew = (draw(visit_of("V0")),)
+        versions.append(draw(st.sampled_from(((), versions[-1], anew, anew))))
+    first, *later = (replace(sle(), visits=version, diary=()) for version in versions)
+    since = [base + timedelta(days=day) for day in days]
+    bare = History(
+        subject_id=SUBJECT,
+        site_zone=zone,
+        zones=ZoneHistory(zone),
+        enrolled_at=datetime.combine(base, time(8), UTC) - timedelta(days=60),
+        anchors=draw(anchors(base)),
+        amendments=tuple(Amendment(*one) for one in zip(since, later, strict=True)),
+    )
+    visit = visit_id(SUBJECT, "V0")
+    turns = [reference.begins(one, zone) for one in since]
+    found = [one for study in (first, *later) for one in reference.calendar(study, replace(bare, amendments=()))]
+    instants = st.one_of(about(found, moments(base, -9, 30)), st.sampled_from(turns), moments(base, -9, 30))
+    what = draw(st.sets(st.sampled_from(("appointed", "seen", "left")), max_size=2))
+    history = replace(
+        bare,
+        appointments={visit: draw(instants)} if "appointed" in what else {},
+        attendances={visit: draw(attended(visit, instants))} if "seen" in what else {},
+        stopped={"visits": draw(instants)} if "left" in what else {},
+    )
+    return Life(first, history)
+
+
 def about(own: list[Occurrence], otherwise: st.SearchStrategy[datetime]) -> st.SearchStrategy[datetime]:
     """Instants at and some hours around the boundaries of a visit; others, where it has none."""
     marks = boundaries(own)
@@ -367,6 +401,14 @@ def test_the_calendar_is_what_the_slow_telling_says() -> None:
 
     told_twice()
     assert set(reasons) == {None, *reference.NOTHING_EXPECTED, "admitted", "device_lost", "other"}
+
+
+@thousand
+@given(steps_of_a_visit())
+def test_a_visit_goes_through_amendments_as_the_slow_telling_says(life: Life) -> None:
+    """Rare among whole lives: brought too late and moved ahead, taken off and brought back, over in between."""
+    note(life.told())
+    assert apart(life.calendar(), life.reference()) == []
 
 
 @thousand

@@ -231,7 +231,7 @@ def test_acts_of_one_thread_are_not_taken_for_anothers(house: House) -> None:
         return lambda: actors[n].patch(f"/subjects/{subjects[n]['id']}", {"locale": "zh-CN"}, version).status_code
 
     assert at_once(*(change(n) for n in range(4))) == [200] * 4
-    rows: Iterable[AuditEvent] = house.rows(sa.select(AuditEvent).where(AuditEvent.verb == "subject:changed"))
+    rows: Iterable[AuditEvent] = house.rows(sa.select(AuditEvent).where(AuditEvent.verb == "subject:addressed"))
     assert {row.chain: row.actor_id for row in rows} == {
         subject["id"]: who.id for subject, who in zip(subjects, actors, strict=True)
     }
