@@ -82,12 +82,15 @@ def _excused(slot: Occurrence, history: History) -> Occurrence:
     known = max(history.enrolled_at, infusion.known_since or history.enrolled_at)
     if slot.closes_at <= (known if slot.day and slot.day > 0 else history.enrolled_at):
         return replace(slot, excused="before_enrolment")
+    left = ended(slot, history, "diary")
+    if left.excused is not None:
+        return left  # who has left is in nobody's ward, and misses nothing
     if any(stay.holds(slot.due_at) for stay in history.stays):
         return replace(slot, excused="admitted")
     for excuse in history.excuses:
         if excuse.holds(slot.due_at):
             return replace(slot, excused=excuse.reason)
-    return ended(slot, history, "diary")
+    return slot
 
 
 def _with_answers(found: list[Occurrence], answered: tuple[Answered, ...]) -> list[Occurrence]:

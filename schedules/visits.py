@@ -53,6 +53,8 @@ def _not_asked(one: Occurrence) -> Occurrence:
 
 def _over(one: Occurrence, history: History, before: datetime) -> bool:
     """Whether nothing that happens from that instant on can change the visit: attended, missed or closed by then."""
+    if one.excused == "before_amendment":
+        return False  # it was never asked for, and a later revision may
     attended = history.attendances.get(one.id)
     ends = (one.satisfied_at, attended.at if attended else None)
     return any(at is not None and at < before for at in ends) or (one.closes_at is not None and one.closes_at <= before)
