@@ -9,21 +9,17 @@ from datetime import datetime
 from schedules.history import History
 from schedules.planned import Occurrence
 from schedules.protocol.definition import Study
-from schedules.slots import Span, slots
+from schedules.slots import slots
 from schedules.visits import visits
 
 
-def occurrences(study: Study, history: History, span: Span = None) -> tuple[Occurrence, ...]:
-    """The whole calendar, or with `span` only the slots that fall due within it (visits are then left out).
+def occurrences(study: Study, history: History) -> tuple[Occurrence, ...]:
+    """The whole calendar, ordered by due time, undated last, then kind, key and id.
 
     `study` is the revision the subject was enrolled under; later ones are in the history's amendments.
-    Ordered by due time, undated last, then kind, key and id.
     """
     editions = tuple(history.editions(study))
-    found = slots(editions, history, span)
-    if span is None:
-        found.extend(visits(editions, history))
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted((*slots(editions, history), *visits(editions, history)), key=_order))
 
 
 def _order(one: Occurrence) -> tuple[bool, datetime | str, str, str, str]:

@@ -16,21 +16,20 @@ from schedules.recurrence import days_of
 from schedules.visits import ended
 from schedules.windows import at_local, in_quiet_hours, local_date
 
-Span = tuple[datetime, datetime] | None
 
-
-def slots(editions: tuple[Edition, ...], history: History, span: Span = None) -> list[Occurrence]:
-    """Every slot of the diary, or those that fall due within `span`, with the entries that answer them."""
-    found = [_excused(slot, history) for edition in editions for slot in _of_edition(edition, history, span)]
+def slots(editions: tuple[Edition, ...], history: History) -> list[Occurrence]:
+    """Every slot of the diary, with the entries that answer them."""
+    found = [_excused(slot, history) for edition in editions for slot in _of_edition(edition, history)]
     return _with_answers(found, history.answered)
 
 
-def _of_edition(edition: Edition, history: History, span: Span) -> Iterator[Occurrence]:
+def _of_edition(edition: Edition, history: History) -> Iterator[Occurrence]:
     infusion = history.anchors.get(INFUSION)
     if infusion is None or infusion.at is None:
         return
     day_zero = local_date(infusion.at, history.site_zone)
-    first, last = _days_around(edition, day_zero, span)
+    first = (edition.since - day_zero).days if edition.since else None
+    last = (edition.until - day_zero).days - 1 if edition.until else None
     for phase in edition.study.diary:
         for day in days_of(phase, first, last):
             # A diary after infusion begins with the infusion, not with the plan of one.
@@ -38,26 +37,14 @@ def _of_edition(edition: Edition, history: History, span: Span) -> Iterator[Occu
                 continue
             on = day_zero + timedelta(days=day)
             for slot_time in phase.times:
-                yield from _forms_of(edition, history, phase, slot_time, day, on, span)
-
-
-def _days_around(edition: Edition, day_zero: date, span: Span) -> tuple[int | None, int | None]:
-    """Study days on which the edition is in force and, a day wider on both sides than any zone, within the span."""
-    firsts = [] if edition.since is None else [(edition.since - day_zero).days]
-    lasts = [] if edition.until is None else [(edition.until - day_zero).days - 1]
-    if span is not None:
-        firsts.append((span[0].date() - day_zero).days - 2)
-        lasts.append((span[1].date() - day_zero).days + 2)
-    return max(firsts, default=None), min(lasts, default=None)
+                yield from _forms_of(edition, history, phase, slot_time, day, on)
 
 
 def _forms_of(
-    edition: Edition, history: History, phase: DiaryPhase, slot_time: SlotTime, day: int, on: date, span: Span
+    edition: Edition, history: History, phase: DiaryPhase, slot_time: SlotTime, day: int, on: date
 ) -> Iterator[Occurrence]:
     zone = history.zones.on(on)
     due = at_local(on, slot_time.at, zone)
-    if span is not None and not span[0] <= due <= span[1]:
-        return
     reminders = edition.study.reminders
     quiet = in_quiet_hours(due, zone, reminders.quiet_from, reminders.quiet_to)
     for form in slot_time.forms:

@@ -1,8 +1,8 @@
 """Planned and unscheduled visits of one subject, under the revisions that were in force. Pure.
 
 An amendment works ahead only: a visit that was over when it took effect stays under the revision it was done
-in, and one that it brings or moves into the past is not asked for. A visit's id hangs on its key alone, so
-that a corrected anchor or an amendment leaves what was done attached to it.
+in, one that it brings into the past is not asked for, one that it would move there keeps its window. A visit's
+id hangs on its key alone, so that a corrected anchor or an amendment leaves what was done attached to it.
 """
 
 from collections.abc import Iterator
@@ -31,6 +31,8 @@ def _through(key: str, planned: list[tuple[Edition, dict[str, Visit]]], history:
     found: Occurrence | None = None
     for edition, visits_here in planned:
         begins = start_of_day(edition.since, history.site_zone) if edition.since else None
+        if found is not None and begins is not None and _over(found, history, begins):
+            break
         visit = visits_here.get(key)
         if visit is None:
             if found is not None and found.excused is None:
@@ -40,8 +42,6 @@ def _through(key: str, planned: list[tuple[Edition, dict[str, Visit]]], history:
         if begins is not None and one.closes_at is not None and one.closes_at <= begins:
             one = found if found is not None else _not_asked(one)
         found = one
-        if edition.until is not None and _over(found, history, start_of_day(edition.until, history.site_zone)):
-            break
     assert found is not None  # its key came from one of the editions
     return found
 
@@ -53,11 +53,12 @@ def _not_asked(one: Occurrence) -> Occurrence:
 
 def _over(one: Occurrence, history: History, before: datetime) -> bool:
     """Whether nothing that happens from that instant on can change the visit: attended, missed or closed by then."""
-    if one.excused == "before_amendment":
-        return False  # it was never asked for, and a later revision may
     attended = history.attendances.get(one.id)
     ends = (one.satisfied_at, attended.at if attended else None)
-    return any(at is not None and at < before for at in ends) or (one.closes_at is not None and one.closes_at <= before)
+    if any(at is not None and at < before for at in ends):
+        return True
+    asked = one.excused not in ("amended", "before_amendment")  # a later revision may still ask
+    return asked and one.closes_at is not None and one.closes_at <= before
 
 
 def _visit(edition: Edition, history: History, visit: Visit) -> Occurrence:
@@ -161,8 +162,11 @@ def _unscheduled(editions: tuple[Edition, ...], history: History, visit: Unsched
 
 
 def ended(one: Occurrence, history: History, what: str) -> Occurrence:
-    """The occurrence, excused if it would still be open when `what` (visits, diary) had ended."""
+    """The occurrence, excused if it would still be open when `what` (visits, diary) had ended; a miss stays one."""
     stopped = history.stopped.get(what)
+    recorded = history.attendances.get(one.id)
+    if stopped is not None and recorded is not None and recorded.outcome == "missed" and recorded.at < stopped:
+        return one
     if stopped is not None and one.excused is None and (one.closes_at is None or one.closes_at > stopped):
         return replace(one, excused="ended")
     return one

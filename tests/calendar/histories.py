@@ -53,8 +53,8 @@ def history(*, zone: str = SHANGHAI, infused: datetime | None = INFUSED, **over:
     return History(**facts)
 
 
-def slots(study: Study, facts: History, **over: Any) -> list[Occurrence]:
-    return [one for one in occurrences(study, facts, **over) if one.kind == "slot"]
+def slots(study: Study, facts: History) -> list[Occurrence]:
+    return [one for one in occurrences(study, facts) if one.kind == "slot"]
 
 
 def visits(study: Study, facts: History) -> dict[str, Occurrence]:

@@ -33,7 +33,6 @@ from tests.calendar.histories import (
     SUBJECT,
     answer,
     at,
-    busy,
     by_id,
     history,
     hours,
@@ -255,23 +254,6 @@ def test_what_was_done_stays_with_the_day_it_was_done_on() -> None:
     for infused in (INFUSED, INFUSED + timedelta(days=1), INFUSED - timedelta(days=1)):
         done = [one for one in slots(sle(), history(infused=infused, answered=(entry,))) if one.satisfied_by]
         assert [(one.due_at, one.satisfied_by) for one in done] == [(at(2026, 3, 15, 12), entry.entry_id)]
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(-400, 5000), st.integers(0, 400), st.sampled_from(ROUTES))
-def test_a_span_is_the_whole_calendar_restricted(start: int, length: int, route: tuple[str, str]) -> None:
-    facts = flight(route, date(2026, 3, 18))
-    span = (INFUSED.astimezone(UTC) + hours(start), INFUSED.astimezone(UTC) + hours(start + length))
-    whole = [one for one in slots(sle(), facts) if one.due_at and span[0] <= one.due_at <= span[1]]
-    assert list(occurrences(sle(), facts, span)) == whole
-
-
-def test_a_span_holds_the_answers_of_its_slots() -> None:
-    facts = busy()
-    span = (at(2026, 3, 12), at(2026, 3, 14))
-    whole = [one for one in slots(sle(), facts) if one.due_at and span[0] <= one.due_at <= span[1]]
-    assert list(occurrences(sle(), facts, span)) == whole
-    assert [one.day for one in whole if one.satisfied_by] == [2, 3]
 
 
 def test_two_subjects_share_no_id() -> None:
