@@ -48,15 +48,13 @@ def _loaded(file: Path) -> Any:
 def study_publish(file: Path, author: str, approver: str) -> None:
     """Publish a revision: author and principal investigator both sign with password and one-time code."""
     _loaded(file)
-    wrote, approved = _proven(author), _proven(approver)
-    if approved.role != "principal_investigator" or wrote.id == approved.id:
-        raise click.ClickException("a principal investigator other than the author must approve")
     content = load.load_content(file.read_text(encoding="utf-8"))
     unread = drafts(content)
     if unread and installation.settings().live:
-        raise click.ClickException(
-            f"{len(unread)} Chinese texts are drafts, the first at {unread[0].path}: study texts"
-        )
+        raise click.ClickException(f"{len(unread)} Chinese texts are drafts (study texts), first {unread[0].path}")
+    wrote, approved = _proven(author), _proven(approver)
+    if approved.role != "principal_investigator" or wrote.id == approved.id:
+        raise click.ClickException("a principal investigator other than the author must approve")
     with trail.acting(trail.Actor(approved.id, approved.role, "command")), transaction():
         row = studies.publish(content, author_id=wrote.id, approver_id=approved.id)
     click.echo(f"{row.study_key} {row.revision} {row.sha256}")

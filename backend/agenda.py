@@ -8,6 +8,7 @@ for `backend.duelist`; `advance` keeps it near. Whoever asks for a status asks `
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -39,7 +40,23 @@ def follow(follower: Callable[[Subject], None]) -> None:
         _followers.append(follower)
 
 
-def plan_of(subject: Subject) -> tuple[Study, History]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a subject's calendar is computed from: the revision enrolled under, the facts, and each edition's id."""
+
+    study: Study
+    history: History
+    revisions: tuple[UUID, ...]
+
+    def occurrences(self) -> tuple[Occurrence, ...]:
+        return occurrences(self.study, self.history)
+
+    def under(self, history: History) -> tuple[Occurrence, ...]:
+        """The calendar with other facts."""
+        return occurrences(self.study, history)
+
+
+def plan_of(subject: Subject) -> Plan:
     """What the subject's calendar is computed from, in a constant number of queries."""
     enrolled_under, later = studies.history_of(subject)
     study = studies.revision(enrolled_under)
@@ -47,7 +64,7 @@ def plan_of(subject: Subject) -> tuple[Study, History]:
     amendments = tuple(Amendment(row.effective_on, studies.revision(row.study_revision_id)) for row in later)
     latest = amendments[-1].study if amendments else study
     appointments = _appointments(subject.id)
-    return study, History(
+    history = History(
         subject_id=subject.id,
         site_zone=chronicle.site_zone(subject.site_id),
         zones=chronicle.zones_of(subject),
@@ -62,6 +79,7 @@ def plan_of(subject: Subject) -> tuple[Study, History]:
         answered=_answered(subject.id),
         amendments=amendments,
     )
+    return Plan(study, history, (enrolled_under, *(row.study_revision_id for row in later)))
 
 
 def _appointments(subject_id: UUID) -> Mapping[UUID, datetime | None]:
@@ -106,9 +124,8 @@ def refresh(subject: Subject) -> tuple[Occurrence, ...]:
 
     The subject's row must be locked by the caller's transaction.
     """
-    wanted = occurrences(*plan_of(subject))
-    enrolled_under, later = studies.history_of(subject)
-    revisions = (enrolled_under, *(row.study_revision_id for row in later))
+    plan = plan_of(subject)
+    wanted = plan.occurrences()
     now = clock.now()
     stored = {
         row.id: row
@@ -122,7 +139,7 @@ def refresh(subject: Subject) -> tuple[Occurrence, ...]:
     for one in wanted:
         row = stored.pop(one.id, None)
         columns = {name: getattr(one, name) for name in _COLUMNS}  # `asdict` copies deeply, and slowly
-        columns |= {"study_revision_id": revisions[one.edition], **_listing(one, now)}
+        columns |= {"study_revision_id": plan.revisions[one.edition], **_listing(one, now)}
         if row is None:
             fresh.append({"subject_id": subject.id, "site_id": subject.site_id, **columns})
             continue
@@ -246,7 +263,7 @@ def verify() -> list[dict[str, Any]]:
 
 def differences_of(subject: Subject) -> list[dict[str, Any]]:
     """What one subject's rows say otherwise than a fresh computation; a stage need only be one that was good once."""
-    wanted = {one.id: one for one in occurrences(*plan_of(subject))}
+    wanted = {one.id: one for one in plan_of(subject).occurrences()}
     rows = db.session.scalars(sa.select(tables.Occurrence).where(tables.Occurrence.subject_id == subject.id))
     stored = {row.id: row for row in rows}
     return [

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, audit, clock, records, strictjson, studies
+from backend import agenda, audit, clock, records, repeats, strictjson, studies
 from backend.db import db, lock_subject
 from backend.errors import Problem, fault, invalid
 from backend.models.study import Amendment as Row
@@ -22,7 +22,6 @@ from backend.models.study import Site, StudyRevision, SubjectRevision
 from backend.models.subject import Subject
 from schedules.faults import Fault
 from schedules.history import Amendment, History
-from schedules.occurrences import occurrences
 from schedules.planned import Occurrence
 from schedules.protocol import content as protocol_content
 from schedules.protocol.difference import Change, difference, taken_away
@@ -66,24 +65,20 @@ def propose(site: Site, content: Mapping[str, Any], by: UUID) -> tuple[Row, bool
 
     `content`: id, study_revision_id, effective_on, staying [{subject_id, reason}], reason.
     """
-    stored = db.session.get(Row, content["id"])
+    said = {name: content[name] for name in ("study_revision_id", "effective_on", "reason")}
+    stored = repeats.stored(Row, content["id"], site_id=site.id, **said)
     if stored is not None:
-        said = (site.id, content["study_revision_id"], content["effective_on"], content["reason"])
-        if (stored.site_id, stored.study_revision_id, stored.effective_on, stored.reason) != said:
-            raise Problem("id_taken")
         return stored, False
     _check(site, content["study_revision_id"], content["effective_on"])
     row = Row(
         id=content["id"],
         site_id=site.id,
-        study_revision_id=content["study_revision_id"],
-        effective_on=content["effective_on"],
         staying=_staying(site, content["staying"]),
-        reason=content["reason"],
         state="proposed",
         proposed_by=by,
         proposed_at=clock.now(),
         version=1,
+        **said,
     )
     db.session.add(row)
     db.session.flush()
@@ -150,9 +145,9 @@ def _of_subject(row: Row, subject: Subject) -> Difference:
     from_id = studies.in_force_id(subject)
     if stays is not None or from_id == row.study_revision_id:
         return Difference(subject.id, subject.number, from_id, stays, ())
-    study, history = agenda.plan_of(subject)
-    stood, stands = occurrences(study, history), occurrences(study, _amended(history, row))
-    return Difference(subject.id, subject.number, from_id, None, _shifts(stood, stands, history.site_zone))
+    plan = agenda.plan_of(subject)
+    shifts = _shifts(plan.occurrences(), plan.under(_amended(plan.history, row)), plan.history.site_zone)
+    return Difference(subject.id, subject.number, from_id, None, shifts)
 
 
 def _amended(history: History, row: Row) -> History:
@@ -248,11 +243,16 @@ def approve(row: Row, compare: Callable[[str], None], by: UUID) -> Row:
     One transaction: all subjects or none. New subjects are enrolled under the new revision at once.
     """
     _refuse_decided(row)
-    site = db.session.execute(sa.select(Site).where(Site.id == row.site_id).with_for_update()).scalar_one()
+    # Subjects before their site, in the order of everybody who opens an episode: else a report could wait for us
+    # while we wait for it.
+    here = sa.select(Subject.id).where(Subject.site_id == row.site_id).order_by(Subject.id)
+    for subject_id in db.session.scalars(here).all():
+        lock_subject(subject_id)
+    site = db.session.execute(
+        sa.select(Site).where(Site.id == row.site_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
     _check(site, row.study_revision_id, row.effective_on)
     records.refuse_locked_database()
-    for subject_id in db.session.scalars(sa.select(Subject.id).where(Subject.site_id == site.id).order_by(Subject.id)):
-        lock_subject(subject_id)
     seen = differences(row)
     compare(digest_of(seen))
     row.state, row.decided_by, row.decided_at = "approved", by, clock.now()
@@ -287,8 +287,8 @@ def _apply(row: Row, subject: Subject, site: Site, by: UUID) -> None:
     if subject.amended_at is not None and subject.amended_at > now:
         raise Problem("conflict", f"subject {subject.number} has an amendment that is not in effect yet")
     from_id = studies.in_force_id(subject)
-    study, history = agenda.plan_of(subject)
-    records.refuse_moving_frozen(subject.id, occurrences(study, history), occurrences(study, _amended(history, row)))
+    plan = agenda.plan_of(subject)
+    records.refuse_moving_frozen(subject.id, plan.occurrences(), plan.under(_amended(plan.history, row)))
     db.session.add(
         SubjectRevision(
             subject_id=subject.id,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock, queries, records
+from backend import audit, clock, queries, records, repeats
 from backend.db import db, lock_subject
 from backend.errors import Problem
 from backend.models.conduct import Signature
@@ -78,10 +78,9 @@ def signatures(subject_id: UUID) -> tuple[Signed, ...]:
 def sign(subject_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Signature, bool]:
     """Sign the casebook as it stands: id, meaning. Refused while queries are open or the record is not locked."""
     subject: Subject = lock_subject(subject_id)
-    stored = db.session.get(Signature, content["id"])
+    said = {"subject_id": subject.id, "meaning": content["meaning"], "signed_by": by.id}
+    stored = repeats.stored(Signature, content["id"], **said)
     if stored is not None:
-        if (stored.subject_id, stored.signed_by, stored.meaning) != (subject.id, by.id, content["meaning"]):
-            raise Problem("id_taken")
         return stored, False
     unsettled = queries.unsettled(subject.id)
     if unsettled:
@@ -91,14 +90,12 @@ def sign(subject_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Sig
     head = db.session.get_one(AuditHead, str(subject.id), populate_existing=True)
     row = Signature(
         id=content["id"],
-        subject_id=subject.id,
         scope=CASEBOOK,
-        meaning=content["meaning"],
         audit_seq=head.seq,
         audit_hash=head.hash,
-        signed_by=by.id,
         signed_as=by.role,
         at=clock.now(),
+        **said,
     )
     db.session.add(row)
     db.session.flush()

@@ -4,7 +4,7 @@ Reads only. Writing events is `backend.treatment`'s; what follows from them for 
 `backend.agenda`'s, for safety `backend.safety.facts`'.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -48,12 +48,16 @@ class Fact:
 
 def facts_of(subject_id: UUID) -> tuple[Fact, ...]:
     """Every event that holds, oldest first by when it happened (planned where not yet), then by recording."""
-    rows = db.session.scalars(
-        sa.select(SubjectEvent)
-        .where(SubjectEvent.subject_id == subject_id)
-        .order_by(SubjectEvent.event_id, SubjectEvent.revision)
-    )
-    return facts(rows)
+    return facts_of_each([subject_id])[subject_id]
+
+
+def facts_of_each(subject_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Fact, ...]]:
+    """The same for several subjects, in one query."""
+    rows: dict[UUID, list[SubjectEvent]] = {subject_id: [] for subject_id in subject_ids}
+    wanted = sa.select(SubjectEvent).where(SubjectEvent.subject_id.in_(subject_ids))
+    for row in db.session.scalars(wanted.order_by(SubjectEvent.event_id, SubjectEvent.revision)):
+        rows[row.subject_id].append(row)
+    return {subject_id: facts(some) for subject_id, some in rows.items()}
 
 
 def facts(rows: Iterable[SubjectEvent]) -> tuple[Fact, ...]:

@@ -5,8 +5,9 @@ Tests and the simulator hand in their own source; everything else calls `now()`.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+TOLERANCE = timedelta(minutes=5)  # a ward computer may be a little ahead of us
 _source: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
 
 

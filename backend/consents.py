@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, chronicle, clock, records
+from backend import audit, chronicle, clock, records, repeats
 from backend.db import db
 from backend.errors import Problem, fault
 from backend.models.study import ConsentText, Site
@@ -22,7 +22,6 @@ from schedules.windows import local_date
 
 KINDS = ("trial", "app", "cross_border")
 ADULT = 18
-CLOCK_TOLERANCE_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,12 @@ def given(subject_id: UUID) -> list[Consent]:
 def record(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> tuple[Consent, bool]:
     """A further consent: `content` is id, kind, text_version, given_at, given_by. (row, whether it is new)."""
     subject = records.open_subject(subject_id)
-    stored = db.session.get(Consent, content["id"])
     said = {name: content[name] for name in ("kind", "text_version", "given_at", "given_by")}
+    stored = repeats.stored(Consent, content["id"], subject_id=subject.id, **said)
     if stored is not None:
-        if stored.subject_id != subject.id or any(getattr(stored, name) != value for name, value in said.items()):
-            raise Problem("id_taken")
         return stored, False
     now = clock.now()
-    if (content["given_at"] - now).total_seconds() > CLOCK_TOLERANCE_S:
+    if content["given_at"] > now + clock.TOLERANCE:
         raise fault("/given_at", "in_the_future", "a consent cannot be given in the future")
     if subject.ended_at is not None and content["given_at"] > subject.ended_at:
         raise Problem("subject_ended")
@@ -67,11 +64,9 @@ def record(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> tuple[Cons
 
 def add_text(site: Site, content: Mapping[str, Any], by: UUID) -> tuple[ConsentText, bool]:
     """A new version of a consent text at a site: `content` is id, kind, text_version, valid_from."""
-    stored = db.session.get(ConsentText, content["id"])
     said = {name: content[name] for name in ("kind", "text_version", "valid_from")}
+    stored = repeats.stored(ConsentText, content["id"], site_id=site.id, **said)
     if stored is not None:
-        if stored.site_id != site.id or any(getattr(stored, name) != value for name, value in said.items()):
-            raise Problem("id_taken")
         return stored, False
     same = sa.select(ConsentText.id).where(
         ConsentText.site_id == site.id,

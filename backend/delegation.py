@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from backend import audit, clock
+from backend import audit, clock, repeats
 from backend.db import db, lock_subject
 from backend.errors import Problem, fault, invalid
 from backend.models.conduct import Delegation, Training
@@ -73,11 +73,9 @@ def _holding(account_id: UUID, site_id: UUID, today: date) -> sa.Select[Any]:
 
 def request(site: Site, content: Mapping[str, Any], by: UUID | None) -> tuple[Delegation, bool]:
     """Ask for a task: id, account_id, task, valid_from, valid_to. It counts once it is approved."""
-    stored = db.session.get(Delegation, content["id"])
     said = {name: content.get(name) for name in ("account_id", "task", "valid_from", "valid_to")}
+    stored = repeats.stored(Delegation, content["id"], site_id=site.id, **said)
     if stored is not None:
-        if stored.site_id != site.id or any(getattr(stored, name) != value for name, value in said.items()):
-            raise Problem("id_taken")
         return stored, False
     faults = []
     works_here = sa.select(Account).join(AccountSite, AccountSite.account_id == Account.id)
@@ -165,12 +163,10 @@ def locked(delegation_id: UUID) -> Delegation:
 
 def train(site: Site, content: Mapping[str, Any], by: UUID) -> tuple[Training, bool]:
     """Record a training: id, account_id or subject_id, topic, material_version, trained_on, trainer."""
-    stored = db.session.get(Training, content["id"])
     names = ("account_id", "subject_id", "topic", "material_version", "trained_on", "trainer")
     said = {name: content.get(name) for name in names}
+    stored = repeats.stored(Training, content["id"], site_id=site.id, **said)
     if stored is not None:
-        if stored.site_id != site.id or any(getattr(stored, name) != value for name, value in said.items()):
-            raise Problem("id_taken")
         return stored, False
     if (said["account_id"] is None) == (said["subject_id"] is None):
         raise fault("/account_id", "required", "either a member of staff or a subject")

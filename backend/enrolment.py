@@ -4,7 +4,7 @@ Every function runs in the caller's transaction with the subject's row locked, r
 leaves its audit row. The dated facts of the treatment are `backend.treatment`'s.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +18,6 @@ from backend.models.subject import Consent, Subject, ZoneChange
 from schedules.faults import Fault
 from schedules.protocol.definition import Study
 from schedules.windows import earliest_zone_change, local_date
-
-CLOCK_TOLERANCE = timedelta(minutes=5)  # a ward computer may be a little ahead of us
 
 
 def enrol(site: Site, content: dict[str, Any], enrolled_by: UUID) -> tuple[Subject, bool]:
@@ -93,7 +91,7 @@ def _check_enrolment(study: Study, site: Site, content: dict[str, Any]) -> None:
     faults.extend(
         Fault(f"/consents/{i}/given_at", "in_the_future", "a consent cannot be given in the future")
         for i, consent in enumerate(content["consents"])
-        if consent["given_at"] > now + CLOCK_TOLERANCE
+        if consent["given_at"] > now + clock.TOLERANCE
     )
     faults.extend(
         Fault(f"/consents/{i}/given_by", "not_allowed", "a minor's consent is the guardian's")

@@ -6,7 +6,7 @@ the pager, which `safety.episodes` decides. Units are the study's UCUM units; no
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,6 @@ from schedules.faults import Fault
 from schedules.protocol.definition import Measure, Study
 
 RELEASE = "release"  # the kind of measure that judges the product, not the subject
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _SAID = ("code", "value", "qualifier", "unit", "not_done", "lln", "uln", "method", "collected_at", "corrects_id")
 
 
@@ -110,7 +109,7 @@ def _faults(study: Study, subject: Subject, item: Mapping[str, Any], path: str, 
     yield from _value_faults(measure, item, path)
     if measure.methods and item.get("method") is not None and item["method"] not in measure.methods:
         yield Fault(f"{path}/method", "not_allowed", f"one of {', '.join(measure.methods)}")
-    if item["collected_at"] > now + CLOCK_TOLERANCE:
+    if item["collected_at"] > now + clock.TOLERANCE:
         yield Fault(f"{path}/collected_at", "in_the_future", "a sample cannot be taken in the future")
     lln, uln = item.get("lln"), item.get("uln")
     if lln is not None and uln is not None and lln >= uln:

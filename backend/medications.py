@@ -1,7 +1,7 @@
 """Medications: what was given, when, how much; corrected only by a further row. The rules read them for masking."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,6 @@ from backend.models.subject import Subject
 from schedules.faults import Fault
 from schedules.protocol.definition import Study
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _SAID = ("drug", "dose_mg", "times_per_day", "started_at", "stopped_at", "indication", "corrects_id")
 
 
@@ -77,7 +76,7 @@ def _write(
 def _faults(study: Study, subject: Subject, item: Mapping[str, Any], path: str, now: datetime) -> Iterable[Fault]:
     if item["drug"] not in study.drugs:
         yield Fault(f"{path}/drug", "not_allowed", "the study has no such medication")
-    if item["started_at"] > now + CLOCK_TOLERANCE:
+    if item["started_at"] > now + clock.TOLERANCE:
         yield Fault(f"{path}/started_at", "in_the_future", "a medication given cannot lie in the future")
     stopped = item.get("stopped_at")
     if stopped is not None and stopped < item["started_at"]:

@@ -6,7 +6,7 @@ Cells per kilogram are computed from what was entered, never typed. A release te
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,6 @@ from backend.models.clinical import Measurement, Product
 from backend.models.subject import Subject
 from schedules.faults import Fault
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _SAID = (
     "lot",
     "car_t_cells",
@@ -110,7 +109,7 @@ def _faults(subject: Subject, content: Mapping[str, Any]) -> Any:
             yield Fault(f"/release_tests/{i}", "not_allowed", "no release test of this study")
     started, stopped = content.get("started_at"), content.get("stopped_at")
     for name, at in (("started_at", started), ("stopped_at", stopped)):
-        if at is not None and at > now + CLOCK_TOLERANCE:
+        if at is not None and at > now + clock.TOLERANCE:
             yield Fault(f"/{name}", "in_the_future", "what has happened cannot lie in the future")
     if stopped is not None and started is None:
         yield Fault("/started_at", "required", "it stopped, so it began")

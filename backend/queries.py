@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock
+from backend import audit, clock, repeats
 from backend.db import db, lock_subject
 from backend.errors import Problem, fault
 from backend.models.calendar import Excuse, Occurrence, UnscheduledVisit
@@ -36,12 +36,10 @@ ENTITIES = tuple(_ABOUT)
 def open_query(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> tuple[DataQuery, bool]:
     """Ask about something in the record: id, entity, entity_id, field, question. (row, whether it is new)."""
     subject = lock_subject(subject_id)
-    stored = db.session.get(DataQuery, content["id"])
     said = {name: content.get(name) for name in ("entity", "entity_id", "field")}
+    stored = repeats.stored(DataQuery, content["id"], subject_id=subject.id, **said)
     if stored is not None:
-        asked = notes_of([stored.id])[stored.id][0].text
-        same = stored.subject_id == subject.id and asked == content["question"]
-        if not same or any(getattr(stored, name) != value for name, value in said.items()):
+        if notes_of([stored.id])[stored.id][0].text != content["question"]:
             raise Problem("id_taken")
         return stored, False
     if not _exists(subject, content["entity"], content["entity_id"]):

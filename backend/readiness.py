@@ -78,14 +78,15 @@ def _open_fever(subject: Subject) -> Iterator[Hint]:
 def _level_holds(subject: Subject, study: Study) -> Iterator[Hint]:
     """What holds the subject's dose level, over all subjects of the trial; those of other sites stay unnamed."""
     now = clock.now()
-    others = db.session.scalars(
-        sa.select(Subject).where(Subject.id != subject.id, Subject.infused_at.is_not(None))
-    ).all()
+    levels = [level.key for level in study.dose_levels]
+    place = levels.index(subject.dose_level)
+    looked_at = levels[max(place - 1, 0) : place + 1]
+    infused = sa.select(Subject).where(Subject.dose_level.in_(looked_at), Subject.infused_at.is_not(None))
+    others = db.session.scalars(infused.where(Subject.id != subject.id)).all()
 
     def named(one: Subject) -> str | None:
         return one.number if one.site_id == subject.site_id else None
 
-    levels = [level.key for level in study.dose_levels]
     emergencies = db.session.execute(
         sa.select(Subject, Episode.page_number)
         .join(Subject, Subject.id == Episode.subject_id)
@@ -99,7 +100,6 @@ def _level_holds(subject: Subject, study: Study) -> Iterator[Hint]:
     earliest = _earliest_next(same, study)
     if earliest is not None and now < earliest:
         yield Hint("stagger", True, {"earliest_at": earliest, "after": named(same[-1])})
-    place = levels.index(subject.dose_level) if subject.dose_level in levels else 0
     window = timedelta(days=int(study.analysis.get("dlt_window_days", 0)))
     below = [one for one in others if place and one.dose_level == levels[place - 1]]
     pending = [one for one in below if one.ended_at is None and now < _infused(one) + window]

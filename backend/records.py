@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock
+from backend import audit, clock, repeats
 from backend.db import db, lock_subject
 from backend.errors import Problem
 from backend.models.calendar import Occurrence
@@ -121,29 +121,20 @@ def _last(scope: str, target_id: UUID | None) -> Freeze | None:
 def _write(
     scope: str, target_id: UUID | None, subject_id: UUID | None, *, closed: bool, content: dict[str, Any], by: UUID
 ) -> tuple[Freeze, bool]:
-    stored = db.session.get(Freeze, content["id"])
+    said = {"scope": scope, "target_id": target_id, "closed": closed, "reason": content["reason"]}
+    stored = repeats.stored(Freeze, content["id"], **said)
     if stored is not None:
-        if (stored.scope, stored.target_id, stored.closed, stored.reason) != (
-            scope,
-            target_id,
-            closed,
-            content["reason"],
-        ):
-            raise Problem("id_taken")
         return stored, False
     last = _last(scope, target_id)
     if (last is not None and last.closed) is closed:
         raise Problem("conflict", f"the {scope} is {'closed' if closed else 'open'} already")
     row = Freeze(
         id=content["id"],
-        scope=scope,
-        target_id=target_id,
         subject_id=subject_id,
         revision=(last.revision if last else 0) + 1,
-        closed=closed,
-        reason=content["reason"],
         by_id=by,
         at=clock.now(),
+        **said,
     )
     db.session.add(row)
     db.session.flush()

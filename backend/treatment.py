@@ -6,7 +6,7 @@ leaves its audit row. Anchor events may come in any order; what cannot have happ
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +18,6 @@ from backend.errors import Problem, fault, invalid
 from backend.models.subject import Subject, SubjectEvent
 from schedules.faults import Fault
 from schedules.history import History, Stay
-from schedules.occurrences import occurrences
 from schedules.planned import Occurrence
 from schedules.protocol.definition import Study
 
@@ -26,7 +25,6 @@ OTHER_KINDS = (*chronicle.STAY_KINDS, *chronicle.ENDINGS)
 PLACES = ("ward", "intensive_care", "other_hospital")
 NOT_BEFORE_CONSENT = ("collection", "lymphodepletion", "infusion")
 LEFT_AS = {"withdrawal": "withdrawn", "death": "died", "completion": "completed", "lost_to_follow_up": "lost"}
-CLOCK_TOLERANCE = timedelta(minutes=5)  # a ward computer may be a little ahead of us
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +136,11 @@ def _write(
     )
     after = tuple(sorted((*others, *proposed), key=lambda fact: (fact.at or fact.recorded_at, fact.recorded_at)))
     _check_event(study, others, row, newly=old is None or old.actual_at is None)
-    if not row.void and chronicle.misplaced(after) - chronicle.misplaced(known):
-        raise fault("/actual_at", "out_of_order", "the other events of the stay would no longer make sense")
-    enrolled_under, history = agenda.plan_of(subject)
-    stood, stands = (occurrences(enrolled_under, one) for one in (history, _under(history, enrolled_under, after)))
+    if chronicle.misplaced(after) - chronicle.misplaced(known):
+        path = "/void" if row.void else "/actual_at"
+        raise fault(path, "out_of_order", "the other events of the stay would no longer make sense")
+    plan = agenda.plan_of(subject)
+    stood, stands = plan.occurrences(), plan.under(_under(plan.history, plan.study, after))
     records.refuse_moving_frozen(subject.id, stood, stands)
     moves = _moves(stood, stands)
     fact = proposed[0] if proposed else None
@@ -205,7 +204,7 @@ def _check_event(study: Study, others: tuple[chronicle.Fact, ...], row: SubjectE
     faults = []
     if row.kind in chronicle.ENDINGS and row.actual_at is None:
         faults.append(Fault("/actual_at", "required", "this cannot be planned"))
-    if row.actual_at is not None and row.actual_at > now + CLOCK_TOLERANCE:
+    if row.actual_at is not None and row.actual_at > now + clock.TOLERANCE:
         faults.append(Fault("/actual_at", "in_the_future", "what has happened cannot lie in the future"))
     if row.scope and row.kind != "withdrawal":
         faults.append(Fault("/scope", "not_allowed", "only a withdrawal has a scope"))
@@ -271,7 +270,9 @@ def project(subject: Subject, known: tuple[chronicle.Fact, ...]) -> None:
     left = chronicle.ending(known)
     subject.infused_at = infusion.actual_at if infusion else None
     # Nothing that has happened lies further ahead than that: what a clock a little ahead recorded holds at once.
-    subject.admitted = any(stay.holds(now + CLOCK_TOLERANCE) for stay in chronicle.stays(known))
+    stays = chronicle.stays(known)
+    subject.admitted = any(stay.holds(now + clock.TOLERANCE) for stay in stays)
+    subject.hospital_since = stays[-1].since if stays and stays[-1].until is None and left is None else None
     subject.ended_at = left.actual_at if left else None
     subject.ended_kind = left.kind if left else None
     under_way = "follow_up" if subject.infused_at else "screening"

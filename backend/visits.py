@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, audit, chronicle, clock, records, workdays
+from backend import agenda, audit, chronicle, clock, records, repeats, workdays
 from backend.db import db
 from backend.errors import Problem, fault
 from backend.models.calendar import Appointment, Attendance, Occurrence, UnscheduledVisit
@@ -17,8 +17,6 @@ from backend.models.study import Site
 from backend.models.subject import Subject
 from schedules.windows import end_of_day, local_date, start_of_day
 from schedules.workdays import Suggestion, suggest
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +46,13 @@ def add_unscheduled(subject_id: UUID, content: Mapping[str, Any], by: UUID) -> t
     `content`: id, at, reason. A repeat of the id with equal content is what is stored.
     """
     subject = records.open_subject(subject_id)
-    stored = db.session.get(UnscheduledVisit, content["id"])
+    said = {"subject_id": subject.id, "at": content["at"], "reason": content["reason"]}
+    stored = repeats.stored(UnscheduledVisit, content["id"], **said)
     if stored is not None:
-        if (stored.subject_id, stored.at, stored.reason) != (subject.id, content["at"], content["reason"]):
-            raise Problem("id_taken")
         return visit_of(stored.id), False
     if db.session.get(Occurrence, content["id"]) is not None:
         raise Problem("id_taken")
-    row = UnscheduledVisit(
-        id=content["id"],
-        subject_id=subject.id,
-        at=content["at"],
-        reason=content["reason"],
-        recorded_at=clock.now(),
-        recorded_by=by,
-    )
+    row = UnscheduledVisit(id=content["id"], recorded_at=clock.now(), recorded_by=by, **said)
     db.session.add(row)
     db.session.flush()
     audit.record("visit:added", "visit", row.id, subject_id=subject.id, new={"at": row.at}, reason=row.reason)
@@ -98,7 +88,7 @@ def appoint(visit_id: UUID, content: Mapping[str, Any], by: UUID) -> Occurrence:
 def attend(visit_id: UUID, content: Mapping[str, Any], by: UUID) -> Occurrence:
     """Record that the subject came, or did not. Not before it can be known."""
     subject, visit = _locked(visit_id)
-    if content["at"] > clock.now() + CLOCK_TOLERANCE:
+    if content["at"] > clock.now() + clock.TOLERANCE:
         raise fault("/at", "in_the_future", "attendance cannot lie in the future")
     if content["outcome"] == "missed" and not content.get("reason"):
         raise fault("/reason", "required", "a missed visit needs a reason")
@@ -144,7 +134,7 @@ def remarks(subject: Subject, visit: Occurrence) -> tuple[Remark, ...]:
         found.append(Remark("not_working_day", name.en if name else f"{on:%A}"))
     if workdays.are_unknown(db.session.get_one(Site, subject.site_id), on.year):
         found.append(Remark("working_days_unknown", str(on.year)))
-    if visit.appointment_at < clock.now() - CLOCK_TOLERANCE and visit.satisfied_at is None:
+    if visit.appointment_at < clock.now() - clock.TOLERANCE and visit.satisfied_at is None:
         found.append(Remark("in_the_past"))
     others = _appointed(on, zone, Occurrence.subject_id == subject.id, Occurrence.id != visit.id)
     if others:

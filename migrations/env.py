@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import context
 from flask import current_app
 
-from backend import agenda, guards, installation
+from backend import agenda, chronicle, guards, installation, treatment
 from backend.db import lock_subject, transaction
 from backend.models.all import Base
 from backend.models.base import Digits, Document, UTCDateTime
@@ -51,7 +51,9 @@ def _rewrite_calendars() -> None:
         stale = agenda.stale_subjects()
     for subject_id in stale:
         with transaction():
-            agenda.refresh(lock_subject(subject_id))
+            subject = lock_subject(subject_id)
+            treatment.project(subject, chronicle.facts_of(subject.id))
+            agenda.refresh(subject)
 
 
 run()

@@ -5,6 +5,7 @@ Nothing in it says who, what for or where. Times are UTC instants, which every p
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from schedules.planned import Occurrence, settled
@@ -52,7 +53,7 @@ def _ahead(visit: Occurrence, now: datetime) -> bool:
     return visit.appointment_at is None or visit.appointment_at > now
 
 
-def _visit(visit: Occurrence, now: datetime, today: date, locale: str):  # type: ignore[no-untyped-def]
+def _visit(visit: Occurrence, now: datetime, today: date, locale: str) -> Any:
     agreed = visit.appointment_at
     event = _event(visit.id, now, (VISIT if agreed else VISIT_TO_AGREE).in_language(locale))
     if agreed is None:
@@ -66,7 +67,7 @@ def _visit(visit: Occurrence, now: datetime, today: date, locale: str):  # type:
     return event
 
 
-def _report(slots: list[Occurrence], due_at: datetime, now: datetime, locale: str):  # type: ignore[no-untyped-def]
+def _report(slots: list[Occurrence], due_at: datetime, now: datetime, locale: str) -> Any:
     identity = uuid5(_SPACE, ":".join(sorted(str(slot.id) for slot in slots)))
     event = _event(identity, now, REPORT.in_language(locale))
     event.add("dtstart", due_at)
@@ -76,7 +77,7 @@ def _report(slots: list[Occurrence], due_at: datetime, now: datetime, locale: st
     return event
 
 
-def _event(identity: UUID, now: datetime, summary: str):  # type: ignore[no-untyped-def]
+def _event(identity: UUID, now: datetime, summary: str) -> Any:
     from icalendar import Event
 
     event = Event()
@@ -87,7 +88,7 @@ def _event(identity: UUID, now: datetime, summary: str):  # type: ignore[no-unty
     return event
 
 
-def _alarm(trigger: timedelta, words: str):  # type: ignore[no-untyped-def]
+def _alarm(trigger: timedelta, words: str) -> Any:
     from icalendar import Alarm
 
     alarm = Alarm()

@@ -13,7 +13,7 @@ from backend import consents
 room = Room("consents", __name__, url_prefix="/api/v1", description="Consents and their texts")
 
 
-class ConsentBodyAsked(Body):
+class NewConsent(Body):
     id = Id(required=True)
     kind = Word(*consents.KINDS, required=True)
     text_version = Text(most=40, required=True)
@@ -21,7 +21,7 @@ class ConsentBodyAsked(Body):
     given_by = Word(*GIVEN_BY, required=True)
 
 
-class ConsentAnswer(ConsentBodyAsked):
+class ConsentAnswer(NewConsent):
     recorded_at = Instant(required=True)
 
 
@@ -52,7 +52,7 @@ def subject_consents(caller: Caller, subject_id: UUID) -> Any:
     "POST",
     "/subjects/<uuid:subject_id>/consents",
     "consent:record",
-    body=ConsentBodyAsked,
+    body=NewConsent,
     answer=ConsentAnswer,
     status=201,
     also=[200],

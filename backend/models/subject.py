@@ -13,10 +13,10 @@ from backend.models.base import INSERT_ONLY, Base, Document, Keeps, key
 class Subject(Base):
     """One person in the trial, by number.
 
-    `infused_at`, `admitted`, `ended_at`, `ended_kind` are read off the events by `treatment.project`, in the
-    transaction that writes the event, so that lists need no second look. `study_revision_id` is the revision
-    enrolled under or last in force; from `amended_at` on it is `amended_to_id` (`studies.in_force` knows).
-    `locked_at`: the record is locked (`backend.records`).
+    `infused_at`, `admitted`, `hospital_since`, `ended_at`, `ended_kind` are read off the events by
+    `treatment.project`, in the transaction that writes the event, so that lists need no second look.
+    `study_revision_id` is the revision enrolled under or last in force; from `amended_at` on it is `amended_to_id`
+    (`studies.in_force` knows). `locked_at`: the record is locked (`backend.records`).
     """
 
     __tablename__ = "subject"
@@ -35,7 +35,8 @@ class Subject(Base):
     enrolled_at: Mapped[datetime]
     enrolled_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
     infused_at: Mapped[datetime | None]
-    admitted: Mapped[bool] = mapped_column(default=False)
+    admitted: Mapped[bool] = mapped_column(default=False)  # in the ward now
+    hospital_since: Mapped[datetime | None]  # of the stay that lasts, on a pass or not
     ended_at: Mapped[datetime | None]
     ended_kind: Mapped[str | None]
     status: Mapped[str] = mapped_column(sa.String(20), default="screening")
@@ -48,6 +49,13 @@ class Subject(Base):
     __table_args__ = (
         sa.UniqueConstraint("site_id", "number"),
         sa.Index("ix_subject_site_status", "site_id", "status", "number"),
+        sa.Index(
+            "ix_subject_in_hospital",
+            "site_id",
+            "number",
+            sqlite_where=sa.text("hospital_since IS NOT NULL"),
+            postgresql_where=sa.text("hospital_since IS NOT NULL"),
+        ),
     )
 
 

@@ -268,6 +268,11 @@ def upgrade():
     op.add_column('subject', sa.Column('amended_to_id', sa.Uuid(), nullable=True))
     op.add_column('subject', sa.Column('amended_at', sa.DateTime(timezone=True), nullable=True))
     op.add_column('subject', sa.Column('locked_at', sa.DateTime(timezone=True), nullable=True))
+    op.add_column('subject', sa.Column('hospital_since', sa.DateTime(timezone=True), nullable=True))
+    staying = sa.text('hospital_since IS NOT NULL')
+    op.create_index(
+        'ix_subject_in_hospital', 'subject', ['site_id', 'number'], sqlite_where=staying, postgresql_where=staying
+    )
     op.add_column('subject_event', sa.Column('place', sa.String(length=40), nullable=True))
 
     nobody, undated = '0' * 32, '2200-01-01 00:00:00.000000'

@@ -7,17 +7,14 @@ this and `schedules.occurrences` differ, one of the two has misread the docstrin
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from schedules.history import Anchor, Answered, History, Unscheduled
 from schedules.planned import Occurrence, slot_id, visit_id
 from schedules.protocol.definition import DiaryPhase, Study, Visit
+from tests.calendar.slow_clock import ONE_DAY, begins, ends, strikes, wall
 
-ONE_DAY = timedelta(days=1)
-QUARTER = timedelta(minutes=15)  # every zone's offset, and every change of one, is a multiple of it
 INSTANT = timedelta(microseconds=1)
 NOT_ASKED = ("amended", "before_amendment")  # by the revision that says so; a later one may ask again
 NOTHING_EXPECTED = ("ended", "not_in_order", "before_enrolment", "before_amendment", "amended", "cancelled")
@@ -39,36 +36,6 @@ def calendar(study: Study, history: History) -> list[Occurrence]:
 
 
 # --- Dates and clocks ------------------------------------------------------------------------------------------
-
-
-def wall(instant: datetime, zone: str) -> datetime:
-    """What a clock on the wall shows."""
-    return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
-
-
-@cache
-def begins(day: date, zone: str) -> datetime:
-    """The first instant at which the wall shows that date."""
-    instant = datetime.combine(day, time(0), UTC) - timedelta(hours=15)
-    while wall(instant, zone).date() < day:
-        instant += QUARTER
-    return instant
-
-
-def ends(day: date, zone: str) -> datetime:
-    return begins(day + ONE_DAY, zone)
-
-
-@cache
-def strikes(day: date, clock_time: time, zone: str) -> datetime:
-    """When the wall first shows that time of that date; a skipped one counts on from the clock before the change."""
-    wanted = datetime.combine(day, clock_time)
-    instant = wanted.replace(tzinfo=UTC) - timedelta(hours=15)
-    while wall(instant + QUARTER, zone) < wanted:
-        instant += QUARTER
-    if wall(instant + QUARTER, zone) == wanted:
-        return instant + QUARTER
-    return instant + (wanted - wall(instant, zone))
 
 
 def _lives_in(history: History, day: date) -> str:

@@ -1,13 +1,18 @@
 """Amendments by doors: who stays, what is refused, all or nothing, and what an approval was given for."""
 
 from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import databases
 import sqlalchemy as sa
-from house import House, iso
+from house import HandClock, House, build, iso
 
-from backend.models.study import SubjectRevision
+from backend import clock
+from backend.db import db, lock_subject, transaction
+from backend.models.study import Site, SubjectRevision
 from tests.contract.stage import publish_next
 
 
@@ -127,3 +132,47 @@ def test_a_locked_subject_holds_the_whole_approval_back(house: House) -> None:
     assert (refused.status_code, refused.json["code"]) == (409, "record_locked")
     assert house.rows(sa.select(SubjectRevision)) == []
     assert house.chief.get("/amendments").json["items"][0]["state"] == "proposed"
+
+
+def test_an_approval_and_a_fever_wait_for_each_other_in_one_order(tmp_path: Path) -> None:
+    """Whoever opens an episode holds the subject, then the site; an approval that took them the other way round would
+    meet it crosswise, and the database would end one of the two."""
+    hand = HandClock()
+    with databases.postgres_copy() as url, clock.running_on(hand), build(url, hand, tmp_path) as house:
+        subject = house.infused(days_ago=10)
+        amendment = propose(house, publish_next(house, "2.0", move_month_4)).json["id"]
+        seen = house.chief.get(f"/amendments/{amendment}/difference").headers["ETag"]
+        holds, crash = Event(), list[BaseException]()
+
+        def episode() -> None:
+            try:
+                with house.app.app_context(), transaction():
+                    lock_subject(UUID(subject["id"]))
+                    holds.set()
+                    _until_somebody_waits(url)
+                    db.session.execute(sa.select(Site).where(Site.id == house.site_id).with_for_update())
+            except BaseException as error:  # shown below
+                crash.append(error)
+
+        other = Thread(target=episode)
+        other.start()
+        assert holds.wait(10)
+        approved = approve(house, amendment, seen)
+        other.join(20)
+        assert crash == []
+        assert approved.status_code == 200, approved.text
+
+
+def _until_somebody_waits(url: str) -> None:
+    """Look until another transaction of this database waits for a lock."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with engine.connect() as connection:
+        for _ in range(20_000):
+            if connection.execute(waiting).scalar_one():
+                break
+        else:
+            raise AssertionError("nobody waits")
+    engine.dispose()

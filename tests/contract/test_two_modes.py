@@ -7,13 +7,19 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask_migrate import upgrade
+from house import SLE
 
 from api.app import create_app
-from backend import installation
+from backend import delegation, installation, studies
 from backend.config import BadSetting
 from backend.db import db, transaction
+from backend.models.calendar import SiteDay
+from backend.models.conduct import Delegation
+from backend.models.study import Site
+from schedules.protocol import load
 
 ROOT = Path(__file__).parents[2]
 DEMO = {"DAYMARK_MODE": "demo"}
@@ -92,6 +98,39 @@ def test_a_database_that_is_not_there_yet_is_nobodys(tmp_path: Path) -> None:
     empty.touch()
     app = ask(LIVE, f"sqlite:///{empty}")
     assert app.test_client().get("/readyz").status_code == 503
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(("mode", "granted"), [(DEMO, True), (LIVE, False)], ids=["demo", "live"])
+def test_in_a_live_trial_no_task_is_given_unasked(mode: dict[str, str], granted: bool, tmp_path: Path) -> None:
+    """A made-up trial lets a new nurse in to everything; in a live one the principal investigator approves first."""
+    url = migrated(mode, tmp_path)
+    app = ask(mode, url)
+    run = app.test_cli_runner()
+    with app.app_context(), transaction():
+        content = load.load_content(SLE.read_text(encoding="utf-8"))
+        sha256 = studies.publish(content, author_id=None, approver_id=None).sha256
+    site = ("--code", "NJ", "--name-zh", "医院", "--name-en", "Hospital", "--time-zone", "Asia/Shanghai")
+    added = run.invoke(args=["site", "add", *site, "--phone-24h", "+862583106666", "--study-sha256", sha256])
+    assert added.exit_code == 0, added.output
+    who = ("--username", "wang", "--name", "Wang Li", "--role", "nurse", "--site", "NJ", "--phone", "13800138000")
+    staff = run.invoke(args=["staff", "add", *who, "--password", "long enough a password"])
+    assert staff.exit_code == 0, staff.output
+    with app.app_context(), transaction(writes=False):
+        assert db.session.scalars(sa.select(Site)).one().delegates is True
+        tasks = set(db.session.scalars(sa.select(Delegation.task)))
+        assert tasks == (set(delegation.tasks_for("nurse")) if granted else set())
+        assert db.session.scalars(sa.select(SiteDay)).first() is not None  # this year's holidays, and the next's
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_drafts_are_not_published_live(tmp_path: Path) -> None:
+    app = ask(LIVE, migrated(LIVE, tmp_path))
+    refused = app.test_cli_runner().invoke(args=["study", "publish", str(SLE), "--author", "a", "--approver", "b"])
+    assert refused.exit_code == 1
+    assert "Chinese texts are drafts" in refused.output
     with app.app_context():
         db.engine.dispose()
 

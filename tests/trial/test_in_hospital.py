@@ -326,6 +326,7 @@ def test_an_admission_with_a_discharge_is_not_taken_back_alone(stay: tuple[House
     house, subject, _ = stay
     house.event(subject, "admission", actual_at=ago(house, days=1))
     house.event(subject, "discharge", actual_at=ago(house, hours=1))
+    assert faults(correct(house, subject, "admission", void=True)) == [("/void", "out_of_order")]
     assert correct(house, subject, "discharge", void=True).status_code == 200
     assert read(house, subject)["admitted"]
     assert [one[2] for one in slots(house, subject, 4)] == ["admitted"] * 4
