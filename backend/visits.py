@@ -15,8 +15,12 @@ from backend.errors import Problem, fault
 from backend.models.calendar import Appointment, Attendance, Occurrence, UnscheduledVisit
 from backend.models.study import Site
 from backend.models.subject import Subject
+from schedules.protocol.definition import Label
 from schedules.windows import end_of_day, local_date, start_of_day
 from schedules.workdays import Suggestion, suggest
+
+NOTHING = Label("", "")
+WEEKEND = {5: Label("星期六", "Saturday"), 6: Label("星期日", "Sunday")}  # by weekday
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Remark:
     """Something a person should know of a time that is allowed all the same. `detail`: a name or keys, or nothing."""
 
     code: str  # outside_window, not_working_day, working_days_unknown, in_the_past, same_day
-    detail: str = ""
+    detail: Label = NOTHING
 
 
 def visit_of(visit_id: UUID) -> Occurrence:
@@ -130,15 +134,15 @@ def remarks(subject: Subject, visit: Occurrence) -> tuple[Remark, ...]:
         found.append(Remark("outside_window"))
     working = workdays.table_of(subject.site_id, on, on)
     if not working.works(on):
-        name = working.name(on)
-        found.append(Remark("not_working_day", name.en if name else f"{on:%A}"))
+        found.append(Remark("not_working_day", working.name(on) or WEEKEND[on.weekday()]))
     if workdays.are_unknown(db.session.get_one(Site, subject.site_id), on.year):
-        found.append(Remark("working_days_unknown", str(on.year)))
+        found.append(Remark("working_days_unknown", Label(str(on.year), str(on.year))))
     if visit.appointment_at < clock.now() - clock.TOLERANCE and visit.satisfied_at is None:
         found.append(Remark("in_the_past"))
     others = _appointed(on, zone, Occurrence.subject_id == subject.id, Occurrence.id != visit.id)
     if others:
-        found.append(Remark("same_day", ", ".join(sorted(row.key for row in others))))
+        keys = ", ".join(sorted(row.key for row in others))
+        found.append(Remark("same_day", Label(keys, keys)))
     return tuple(found)
 
 

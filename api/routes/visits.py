@@ -90,7 +90,9 @@ def _planned(caller: Caller, visit_id: UUID, table: Any, write: Any) -> Any:
 
 def _shown(caller: Caller, subject: Subject, visit: Occurrence) -> dict[str, Any]:
     status = db.session.execute(sa.select(agenda.status_at(clock.now())).where(Occurrence.id == visit.id)).scalar_one()
-    return {**view(visit, status, caller.account.locale), "remarks": visits.remarks(subject, visit)}
+    locale = caller.account.locale
+    said = [{"code": one.code, "detail": one.detail.in_language(locale)} for one in visits.remarks(subject, visit)]
+    return {**view(visit, status, locale), "remarks": said}
 
 
 class SuggestionAnswer(Body):

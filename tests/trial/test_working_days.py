@@ -198,10 +198,14 @@ def test_an_appointment_on_a_free_day_is_remarked_and_taken(month_two: tuple[Hou
 
     sunday = move(1, at(2026, 5, 10, 10))
     assert (remarks(sunday), sunday.json["remarks"][0]["detail"]) == (["not_working_day"], "Sunday")
+    version = house.nurse.get("/me").headers["ETag"].strip('"')
+    assert house.nurse.patch("/me", {"locale": "zh-CN"}, version).status_code == 200
     assert remarks(move(2, at(2026, 5, 9, 10))) == []  # the make-up Saturday
     assert remarks(move(3, at(2026, 5, 12, 23, 59))) == []
     assert remarks(move(4, at(2026, 5, 13, 0))) == ["outside_window"]
-    assert remarks(move(5, at(2026, 5, 17, 9))) == ["outside_window", "not_working_day"]
+    late_sunday = move(5, at(2026, 5, 17, 9))
+    assert remarks(late_sunday) == ["outside_window", "not_working_day"]
+    assert late_sunday.json["remarks"][1]["detail"] == "星期日"  # in the language of whoever plans
     assert remarks(move(6, at(2026, 3, 5, 9))) == ["outside_window", "in_the_past"]
 
 
