@@ -186,8 +186,10 @@ def _event(
 ) -> None:
     """Record an event when it happened, or a plan when it was made (`said`)."""
     with _at(said or at), transaction():
-        time = {"planned_at": at} if planned else {"actual_at": at}
-        treatment.record_event(subject.id, {"id": uuid4(), "kind": kind, **time}, cast.staff["nurse"].id)
+        told: dict[str, Any] = {"planned_at": at} if planned else {"actual_at": at}
+        if kind == "admission":
+            told["place"] = treatment.PLACES[0]
+        treatment.record_event(subject.id, {"id": uuid4(), "kind": kind, **told}, cast.staff["nurse"].id)
 
 
 def _screening(cast: Cast, subject: Subject, now: datetime) -> None:
@@ -246,11 +248,21 @@ def _in_hospital(cast: Cast, subject: Subject, now: datetime) -> None:
     _event(cast, subject, "admission", admitted_at)
     _attended(cast, subject, now)
     for hours in range(48, 0, -8):
-        at = now - timedelta(hours=hours)
-        _values(cast, subject, at, {"body_temperature": "37.0", "hr": "84", "sbp": "112", "spo2": "97"}, source="ward")
+        _round(cast, subject, now - timedelta(hours=hours))
 
 
-def _values(cast: Cast, subject: Subject, at: datetime, values: dict[str, str], source: str = "laboratory") -> None:
+def _round(cast: Cast, subject: Subject, at: datetime) -> None:
+    """One row of the ward's grid, by the nurse."""
+    form = next(form for form in cast.study.forms.values() if form.staff_only)
+    seen = {"temp_c": Decimal("37.0"), "temp_site": "ear", "hr": 84, "sbp": 112, "dbp": 70, "spo2": 97, "ice_score": 10}
+    given = {one.item: seen[one.item] for one in form.items if one.item in seen}
+    with _at(at + timedelta(minutes=5)), transaction():
+        nurse = cast.staff["nurse"]
+        body = _body(cast, form.key, at, given) | {"reporter": "staff"}
+        capture.submit(subject.id, uuid4(), body, nurse, source="ward")
+
+
+def _values(cast: Cast, subject: Subject, at: datetime, values: dict[str, str]) -> None:
     items: list[Mapping[str, Any]] = [
         {
             "id": uuid4(),
@@ -258,7 +270,7 @@ def _values(cast: Cast, subject: Subject, at: datetime, values: dict[str, str], 
             "value": Decimal(value),
             "unit": cast.study.measures[code].unit,
             "method": (cast.study.measures[code].methods or (None,))[0],
-            "source": source,
+            "source": "laboratory",
             "collected_at": at,
         }
         for code, value in values.items()
@@ -315,20 +327,25 @@ def _submit(
 ) -> None:
     with _at(at), transaction():
         patient = activation.patient_of(lock_subject(subject.id))
-        body = {
-            "revision": 1,
-            "form": form,
-            "slot_id": slot_id,
-            "reporter": "patient",
-            "measured_at": at,
-            "entered_at": at,
-            "queued_at": at,
-            "sent_at": at,
-            "time_zone": cast.site.time_zone,
-            "answers": given,
-            "practice": False,
-        }
+        body = _body(cast, form, at, given) | {"slot_id": slot_id}
         capture.submit(subject.id, uuid4(), body, patient, source="phone")
+
+
+def _body(cast: Cast, form: str, at: datetime, given: dict[str, Any]) -> dict[str, Any]:
+    """What is sent with the answers, where everything happens at one instant."""
+    return {
+        "revision": 1,
+        "form": form,
+        "slot_id": None,
+        "reporter": "patient",
+        "measured_at": at,
+        "entered_at": at,
+        "queued_at": at,
+        "sent_at": at,
+        "time_zone": cast.site.time_zone,
+        "answers": given,
+        "practice": False,
+    }
 
 
 def _well(study: Study, form: Form, chance: random.Random, at: datetime) -> dict[str, Any]:
