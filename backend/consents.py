@@ -5,7 +5,7 @@ consented has come of age. Of a birth date only the year is kept: in the year of
 consent is `coming`, from the next year on it is `due`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,34 +90,62 @@ def texts_of(site_id: UUID) -> list[ConsentText]:
 
 def wanting(subject: Subject) -> tuple[Wanting, ...]:
     """Which consents the subject is to be asked for, now or soon. Nobody who has left is asked."""
+    return wanting_each([subject])[subject.id]
+
+
+def wanting_each(subjects: Sequence[Subject]) -> dict[UUID, tuple[Wanting, ...]]:
+    """The same for several subjects, in a constant number of queries."""
+    rows: dict[UUID, list[Consent]] = {subject.id: [] for subject in subjects}
+    wanted = sa.select(Consent).where(Consent.subject_id.in_(list(rows)))
+    for row in db.session.scalars(wanted.order_by(Consent.given_at, Consent.recorded_at, Consent.id)):
+        rows[row.subject_id].append(row)
+    sites = {subject.site_id for subject in subjects}
+    texts = db.session.scalars(
+        sa.select(ConsentText)
+        .where(ConsentText.site_id.in_(sites), ConsentText.valid_from <= clock.now())
+        .order_by(ConsentText.valid_from, ConsentText.id)
+    )
+    newest = {(text.site_id, text.kind): text for text in texts}
+    zones = {
+        row.id: row.time_zone
+        for row in db.session.execute(sa.select(Site.id, Site.time_zone).where(Site.id.in_(sites)))
+    }
+    return {one.id: _wanting(one, rows[one.id], newest, zones[one.site_id]) for one in subjects}
+
+
+def _wanting(
+    subject: Subject, rows: list[Consent], newest: Mapping[tuple[UUID, str], ConsentText], zone: str
+) -> tuple[Wanting, ...]:
     if subject.ended_at is not None:
         return ()
-    now, rows = clock.now(), given(subject.id)
-    found = [*_new_versions(subject, rows, now)]
+    found = _new_versions(subject, rows, newest)
     trial = [row for row in rows if row.kind == "trial"]
-    years = _year(subject, now) - subject.year_of_birth
-    for_them = bool(trial) and (trial[0].given_by != "subject" or age_in_year(subject, trial[0].given_at) < ADULT)
-    as_adult = any(row.given_by == "subject" and age_in_year(subject, row.given_at) >= ADULT for row in trial)
+
+    def age(at: datetime) -> int:
+        return local_date(at, zone).year - subject.year_of_birth
+
+    for_them = bool(trial) and (trial[0].given_by != "subject" or age(trial[0].given_at) < ADULT)
+    as_adult = any(row.given_by == "subject" and age(row.given_at) >= ADULT for row in trial)
+    years = age(clock.now())
     if for_them and not as_adult and years >= ADULT:
         found.append(Wanting("trial", None, "of_age", "coming" if years == ADULT else "due", None))
     return tuple(found)
 
 
-def _new_versions(subject: Subject, rows: list[Consent], now: datetime) -> list[Wanting]:
+def _new_versions(
+    subject: Subject, rows: list[Consent], newest: Mapping[tuple[UUID, str], ConsentText]
+) -> list[Wanting]:
     """The newest text in force of each kind that the subject has consented to in an older version only."""
-    newest = {text.kind: text for text in texts_of(subject.site_id) if text.valid_from <= now}
     consented = {row.kind for row in rows}
     return [
         Wanting(kind, text.text_version, "new_version", "due", text.valid_from)
-        for kind, text in newest.items()
-        if kind in consented and not any(r.kind == kind and r.text_version == text.text_version for r in rows)
+        for (site_id, kind), text in newest.items()
+        if site_id == subject.site_id
+        and kind in consented
+        and not any(row.kind == kind and row.text_version == text.text_version for row in rows)
     ]
 
 
 def age_in_year(subject: Subject, at: datetime) -> int:
     """Whole years reached in the calendar year of that instant; the birthday may still lie ahead."""
-    return _year(subject, at) - subject.year_of_birth
-
-
-def _year(subject: Subject, at: datetime) -> int:
-    return local_date(at, chronicle.site_zone(subject.site_id)).year
+    return local_date(at, chronicle.site_zone(subject.site_id)).year - subject.year_of_birth

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import accounts, agenda, audit, chronicle, clock, consents, records, studies
+from backend import accounts, agenda, audit, chronicle, clock, consents, policy, records, studies
 from backend.db import db
 from backend.errors import Problem, fault, invalid
+from backend.models.people import Account
 from backend.models.study import Site
 from backend.models.subject import Consent, Subject, ZoneChange
 from schedules.faults import Fault
@@ -106,7 +107,7 @@ def _check_enrolment(study: Study, site: Site, content: dict[str, Any]) -> None:
 
 
 def change_subject(subject: Subject, content: dict[str, Any], by: UUID) -> None:
-    """Change locale, dose level, prior organs or zone. The row is locked and matched by the caller."""
+    """Change locale, dose level, prior organs, zone or contact person. The row is locked and matched by the caller."""
     study = studies.in_force(subject)
     if "dose_level" in content and content["dose_level"] not in {level.key for level in study.dose_levels}:
         raise fault("/dose_level", "not_allowed", "no such dose level in this study")
@@ -121,15 +122,32 @@ def change_subject(subject: Subject, content: dict[str, Any], by: UUID) -> None:
     new: dict[str, Any] = {name: content[name] for name in old}
     for name, value in new.items():
         setattr(subject, name, sorted(value) if name == "prior_organs" else value)
+    if "contact_person_id" in content:
+        old["contact_person_id"] = subject.contact_person_id
+        new["contact_person_id"] = _hand_over(subject, content["contact_person_id"])
     if "time_zone" in content:
         old["time_zone"], new["time_zone"] = _change_zone(subject, content["time_zone"], content.get("zone_from"), by)
     subject.version += 1
     db.session.flush()
     if not new and not content.get("reason"):
         return  # only the contact, which leaves its own trace
-    verb = "subject:changed" if new.keys() - {"locale"} else "subject:addressed"
+    verb = "subject:changed" if new.keys() - {"locale", "contact_person_id"} else "subject:addressed"
     audit.record(verb, "subject", subject.id, subject_id=subject.id, old=old, new=new, reason=content.get("reason"))
     agenda.refresh(subject)
+
+
+def _hand_over(subject: Subject, account_id: UUID) -> UUID:
+    """Who keeps in touch from now on; after a stay the same person is named anew."""
+    person = db.session.get(Account, account_id)
+    if (
+        person is None
+        or not person.active
+        or person.role not in policy.CLINIC
+        or subject.site_id not in policy.sites_of(account_id)
+    ):
+        raise fault("/contact_person_id", "not_allowed", "a nurse or doctor of the subject's site")
+    subject.contact_person_id, subject.contact_since = account_id, clock.now()
+    return account_id
 
 
 def _change_zone(subject: Subject, zone: str, zone_from: date | None, by: UUID) -> tuple[str, dict[str, Any]]:

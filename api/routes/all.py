@@ -29,6 +29,7 @@ from api.routes import (
     visits,
     ward,
     workdays,
+    worklist,
 )
 
 ROOMS: tuple[Room, ...] = (
@@ -46,6 +47,7 @@ ROOMS: tuple[Room, ...] = (
     clinical.room,
     products.room,
     ward.room,
+    worklist.room,
     episodes.room,
     answers.room,
     on_call.room,

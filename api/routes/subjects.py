@@ -62,6 +62,8 @@ class SubjectAnswer(Body):
     infused_at = Instant(required=True, allow_none=True)
     admitted = ma.fields.Boolean(required=True)
     ended_at = Instant(required=True, allow_none=True)
+    contact_person_id = Id(required=True, allow_none=True, metadata={"description": "who of the staff keeps in touch"})
+    contact_since = Instant(required=True, allow_none=True)
     last_report_at = Instant(required=True, allow_none=True)
     study_revision_id = Id(required=True, metadata={"description": "the revision in force"})
     locked_at = Instant(required=True, allow_none=True)
@@ -83,6 +85,7 @@ class SubjectChange(Body):
     time_zone = Zone()
     zone_from = Day(metadata={"description": "first date in the new zone; tomorrow unless said"})
     contact = ma.fields.Nested(ContactBody)
+    contact_person_id = Id(metadata={"description": "the contact is handed over to this member of staff"})
     reason = Text(most=1000)
 
 
@@ -125,9 +128,9 @@ def read(caller: Caller, subject_id: UUID) -> Any:
 
 @room.door("PATCH", "/<uuid:subject_id>", "subject:change", body=SubjectChange, answer=SubjectAnswer, if_match=True)
 def change(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
-    """Change language, dose level, organs, zone (future slots only) or contact."""
+    """Change language, dose level, organs, zone (future slots only) or contact; hand the contact over."""
     caller.subject(subject_id)
-    record = body.keys() - {"contact", "locale", "reason"}
+    record = body.keys() - {"contact", "contact_person_id", "locale", "reason"}
     subject = records.open_subject(subject_id) if record else lock_subject(subject_id)
     must_match(subject.version)
     if "zone_from" in body and "time_zone" not in body:

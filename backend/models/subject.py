@@ -17,6 +17,7 @@ class Subject(Base):
     `treatment.project`, in the transaction that writes the event, so that lists need no second look.
     `study_revision_id` is the revision enrolled under or last in force; from `amended_at` on it is `amended_to_id`
     (`studies.in_force` knows). `locked_at`: the record is locked (`backend.records`).
+    `contact_person_id`: who of the staff keeps in touch since `contact_since`; handed over anew after each stay.
     """
 
     __tablename__ = "subject"
@@ -40,6 +41,8 @@ class Subject(Base):
     ended_at: Mapped[datetime | None]
     ended_kind: Mapped[str | None]
     status: Mapped[str] = mapped_column(sa.String(20), default="screening")
+    contact_person_id: Mapped[UUID | None]  # of the staff
+    contact_since: Mapped[datetime | None]
     last_report_at: Mapped[datetime | None]
     watched_at: Mapped[datetime | None]  # when silence was last asked about
     signal_seq: Mapped[int] = mapped_column(default=0)
