@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
+from api.scoring_commands import score
 from api.study_commands import study
 from backend import (
     accounts,
@@ -224,5 +225,5 @@ def demo_age() -> None:
 
 def register(app: Flask) -> None:
     """Hang the commands on the application."""
-    for command in (audit, agenda_group, study, site, staff, demo_group, worker_run):
+    for command in (audit, agenda_group, study, score, site, staff, demo_group, worker_run):
         app.cli.add_command(command)

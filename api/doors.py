@@ -255,7 +255,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         headers = []
         if 428 in statuses:
             headers.append({"in": "header", "name": "If-Match", "required": if_match, "schema": {"type": "string"}})
-        if method == "POST" and action is not None:
+        if method == "POST" and action is not None and writes:
             printable = {"type": "string", "pattern": "^[ -~]{1,100}$"}
             headers.append({"in": "header", "name": "Idempotency-Key", "schema": printable})
         extra: dict[str, Any] = {"parameters": headers} if headers else {}

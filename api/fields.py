@@ -206,6 +206,19 @@ class Anything(ma.fields.Field[Any]):
     """JSON whose shape the study definition decides; checked there."""
 
 
+class Keyed(ma.fields.Dict):
+    """An object of values by key; a bad key or value is named by the key alone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ma.ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            flat = {name: [one for some in parts.values() for one in some] for name, parts in error.messages.items()}
+            raise ma.ValidationError(flat, valid_data=error.valid_data) from error
+
+
 class Locale(Word):
     """A language the house speaks."""
 

@@ -31,6 +31,9 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"Longer than maximum", "too_long", "内容过长。"),
     (r"Shorter than minimum", "too_short", "内容过短。"),
     (r"Length must be", "wrong_length", "长度不符。"),
+    (r"Twice in one list", "duplicate", "重复出现。"),
+    (r"Contradicts another answer", "contradiction", "与另一项填写的内容矛盾。"),
+    (r"Not a unit of this value", "wrong_unit", "单位不正确。"),
     (r"String does not match", "wrong_format", "格式不正确。"),
     (r"(Not a valid|Invalid input type|Invalid type)", "wrong_type", "数据类型不正确。"),
 )
@@ -59,6 +62,7 @@ _CHINESE: dict[str, str] = {
     "malformed": "格式不正确。",
     "no_phone": "此人没有登记电话号码。",
     "not_found": "没有找到。",
+    "not_json": "不是有效的 JSON。",
     "not_in_form": "此表单不询问该项。",
     "out_of_order": "与已记录的时间先后不符。",
     "out_of_range": "数值超出范围。",

@@ -41,6 +41,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "entry:read_own": _REPORTERS,
     "carer:choose": frozenset({"patient"}),
     "study:read": _EVERYONE,
+    "scoring:use": _EVERYONE,
     "subject:enrol": CLINIC,
     "subject:read": _READERS,
     "subject:change": CLINIC,

@@ -1,0 +1,1 @@
+"""What the trial's outcomes are computed with: kinetics, change, response, cohorts. Pure functions of plain values."""

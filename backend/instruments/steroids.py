@@ -1,0 +1,57 @@
+"""Glucocorticoids as prednisolone: which dose of each equals 5 mg.
+
+Equivalents as on the prednisolone label (hydrocortisone 20, cortisone 25, methylprednisolone and triamcinolone 4,
+dexamethasone and betamethasone 0.75); deflazacort 6 from general tables. Topical, inhaled and intra-articular
+steroids and fludrocortisone are not counted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+REFERENCE_MG = Decimal(5)
+EQUAL_TO_5_MG: Mapping[str, Decimal] = {
+    "prednisolone": Decimal(5),
+    "prednisone": Decimal(5),
+    "methylprednisolone": Decimal(4),
+    "triamcinolone": Decimal(4),
+    "dexamethasone": Decimal("0.75"),
+    "betamethasone": Decimal("0.75"),
+    "hydrocortisone": Decimal(20),
+    "cortisone": Decimal(25),
+    "deflazacort": Decimal(6),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """A regimen: `mg_per_day`, or `mg` every `every_days` days (10 mg on alternate days are 5 a day)."""
+
+    drug: str
+    mg_per_day: Decimal | None = None
+    mg: Decimal | None = None
+    every_days: Decimal | None = None
+
+    def daily(self) -> Decimal | None:
+        """mg of the drug a day; None where it is unknown."""
+        if self.mg_per_day is not None:
+            return self.mg_per_day
+        return None if self.mg is None or self.every_days is None else self.mg / self.every_days
+
+
+def as_prednisolone(drug: str, mg: Decimal) -> Decimal:
+    """mg of prednisolone. KeyError for a drug that is none of these."""
+    return mg * REFERENCE_MG / EQUAL_TO_5_MG[drug]
+
+
+def per_day(doses: Iterable[Dose] | None) -> Decimal | None:
+    """mg of prednisolone a day of all regimens together; None while one is unknown, 0 of none."""
+    if doses is None:
+        return None
+    total = Decimal(0)
+    for dose in doses:
+        daily = dose.daily()
+        if daily is None:
+            return None
+        total += as_prednisolone(dose.drug, daily)
+    return total
