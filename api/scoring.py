@@ -48,7 +48,7 @@ def _word(*words: str) -> Word:
     return Word(*words, allow_none=True, load_default=None)
 
 
-def _descriptors() -> ma.fields.List[Any]:
+def descriptors() -> ma.fields.List[Any]:
     most = validate.Length(max=len(_DESCRIPTORS))
     return ma.fields.List(Word(*_DESCRIPTORS), allow_none=True, load_default=None, validate=most)
 
@@ -57,7 +57,7 @@ def _refuse(path: str, place: Any, sentence: str) -> ma.ValidationError:
     return ma.ValidationError({path: {place: [sentence]}} if place is not None else {path: [sentence]})
 
 
-def _check_descriptors(data: Mapping[str, Any], present: str, not_assessed: str) -> None:
+def check_descriptors(data: Mapping[str, Any], present: str, not_assessed: str) -> None:
     """Each descriptor once, and not both present and not assessed."""
     for name in (present, not_assessed):
         given = data.get(name) or []
@@ -86,13 +86,13 @@ class SledaiLabs(Body):
 
 
 class SledaiInput(Body):
-    present = _descriptors()
-    not_assessed = _descriptors()
+    present = descriptors()
+    not_assessed = descriptors()
     labs = ma.fields.Nested(SledaiLabs, allow_none=True, load_default=None)
 
     @ma.validates_schema(skip_on_field_errors=False)
     def check(self, data: dict[str, Any], **_: Any) -> None:
-        _check_descriptors(data, "present", "not_assessed")
+        check_descriptors(data, "present", "not_assessed")
 
 
 class Code(ma.fields.Field[Any]):
@@ -235,21 +235,21 @@ def _steroids() -> ma.fields.List[Any]:
 class _Composite(Body):
     """What LLDAS and DORIS share."""
 
-    sledai_present = _descriptors()
-    sledai_not_assessed = _descriptors()
+    sledai_present = descriptors()
+    sledai_not_assessed = descriptors()
     pga = _amount("3")
     prednisolone_mg_per_day = _amount("100000")
     glucocorticoids = _steroids()
 
     @ma.validates_schema(skip_on_field_errors=False)
     def check(self, data: dict[str, Any], **_: Any) -> None:
-        _check_descriptors(data, "sledai_present", "sledai_not_assessed")
+        check_descriptors(data, "sledai_present", "sledai_not_assessed")
         if all(data.get(name) is not None for name in ("prednisolone_mg_per_day", "glucocorticoids")):
             raise _refuse("glucocorticoids", None, "Contradicts another answer.")
 
 
 class LldasInput(_Composite):
-    previous_visit_sledai_present = _descriptors()
+    previous_visit_sledai_present = descriptors()
     haemolytic_anaemia = _yes_no()
     gastrointestinal_activity = _yes_no()
     standard_stable_immunosuppression = _yes_no()

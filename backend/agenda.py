@@ -56,14 +56,18 @@ class Plan:
         return occurrences(self.study, history)
 
 
-def plan_of(subject: Subject) -> Plan:
-    """What the subject's calendar is computed from, in a constant number of queries."""
-    enrolled_under, later = studies.history_of(subject)
+def plan_of(subject: Subject, as_of: datetime | None = None) -> Plan:
+    """What the subject's calendar is computed from, in a constant number of queries.
+
+    `as_of`: from the visits and events that had been recorded then; reports, excuses and zones, which move no visit,
+    are taken as they stand.
+    """
+    enrolled_under, later = studies.history_of(subject, as_of)
     study = studies.revision(enrolled_under)
-    known = chronicle.facts_of(subject.id)
+    known = chronicle.facts_of(subject.id, as_of)
     amendments = tuple(Amendment(row.effective_on, studies.revision(row.study_revision_id)) for row in later)
     latest = amendments[-1].study if amendments else study
-    appointments = _appointments(subject.id)
+    appointments = _appointments(subject.id, as_of)
     history = History(
         subject_id=subject.id,
         site_zone=chronicle.site_zone(subject.site_id),
@@ -74,37 +78,43 @@ def plan_of(subject: Subject) -> Plan:
         excuses=tuple(Excuse(row.since, row.until, row.kind) for row in chronicle.excuses_of(subject.id)),
         stopped=chronicle.stopped(known),
         appointments={visit_id: at for visit_id, at in appointments.items() if at is not None},
-        attendances=_attendances(subject.id),
-        unscheduled=_unscheduled(subject.id, appointments),
+        attendances=_attendances(subject.id, as_of),
+        unscheduled=_unscheduled(subject.id, appointments, as_of),
         answered=_answered(subject.id),
         amendments=amendments,
     )
     return Plan(study, history, (enrolled_under, *(row.study_revision_id for row in later)))
 
 
-def _appointments(subject_id: UUID) -> Mapping[UUID, datetime | None]:
+def _known_by(table: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
+    return sa.true() if as_of is None else table.recorded_at <= as_of
+
+
+def _appointments(subject_id: UUID, as_of: datetime | None) -> Mapping[UUID, datetime | None]:
     """The last word on when each visit takes place; None where it was taken back."""
     rows = db.session.execute(
         sa.select(tables.Appointment.visit_id, tables.Appointment.at)
-        .where(tables.Appointment.subject_id == subject_id)
+        .where(tables.Appointment.subject_id == subject_id, _known_by(tables.Appointment, as_of))
         .order_by(tables.Appointment.revision)
     )
     return {row.visit_id: row.at for row in rows}
 
 
-def _attendances(subject_id: UUID) -> Mapping[UUID, Attended]:
+def _attendances(subject_id: UUID, as_of: datetime | None) -> Mapping[UUID, Attended]:
     rows = db.session.scalars(
         sa.select(tables.Attendance)
-        .where(tables.Attendance.subject_id == subject_id)
+        .where(tables.Attendance.subject_id == subject_id, _known_by(tables.Attendance, as_of))
         .order_by(tables.Attendance.revision)
     )
     return {row.visit_id: Attended(row.id, row.at, row.outcome) for row in rows}
 
 
-def _unscheduled(subject_id: UUID, appointments: Mapping[UUID, datetime | None]) -> tuple[Unscheduled, ...]:
+def _unscheduled(
+    subject_id: UUID, appointments: Mapping[UUID, datetime | None], as_of: datetime | None
+) -> tuple[Unscheduled, ...]:
     rows = db.session.execute(
         sa.select(tables.UnscheduledVisit.id, tables.UnscheduledVisit.at)
-        .where(tables.UnscheduledVisit.subject_id == subject_id)
+        .where(tables.UnscheduledVisit.subject_id == subject_id, _known_by(tables.UnscheduledVisit, as_of))
         .order_by(tables.UnscheduledVisit.recorded_at, tables.UnscheduledVisit.id)
     )
     return tuple(Unscheduled(row.id, appointments.get(row.id, row.at)) for row in rows)

@@ -33,6 +33,8 @@ CHANGES = (
     "consent",
     "excuse",
     "episode",
+    "assessment",
+    "adverse_event",
 )
 _NO_CHANGE = (
     "contact:read",
@@ -57,7 +59,9 @@ class Signed:
 def signatures(subject_id: UUID) -> tuple[Signed, ...]:
     """Every signature under the casebook, oldest first, each with what has voided it."""
     rows = db.session.scalars(
-        sa.select(Signature).where(Signature.subject_id == subject_id).order_by(Signature.audit_seq, Signature.at)
+        sa.select(Signature)
+        .where(Signature.subject_id == subject_id, Signature.scope == CASEBOOK)
+        .order_by(Signature.audit_seq, Signature.at)
     ).all()
     if not rows:
         return ()

@@ -46,15 +46,20 @@ class Fact:
         return self.actual_at or self.planned_at
 
 
-def facts_of(subject_id: UUID) -> tuple[Fact, ...]:
-    """Every event that holds, oldest first by when it happened (planned where not yet), then by recording."""
-    return facts_of_each([subject_id])[subject_id]
+def facts_of(subject_id: UUID, as_of: datetime | None = None) -> tuple[Fact, ...]:
+    """Every event that holds, oldest first by when it happened (planned where not yet), then by recording.
+
+    `as_of`: by what had been recorded then.
+    """
+    return facts_of_each([subject_id], as_of)[subject_id]
 
 
-def facts_of_each(subject_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Fact, ...]]:
+def facts_of_each(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> Mapping[UUID, tuple[Fact, ...]]:
     """The same for several subjects, in one query."""
     rows: dict[UUID, list[SubjectEvent]] = {subject_id: [] for subject_id in subject_ids}
     wanted = sa.select(SubjectEvent).where(SubjectEvent.subject_id.in_(subject_ids))
+    if as_of is not None:
+        wanted = wanted.where(SubjectEvent.recorded_at <= as_of)
     for row in db.session.scalars(wanted.order_by(SubjectEvent.event_id, SubjectEvent.revision)):
         rows[row.subject_id].append(row)
     return {subject_id: facts(some) for subject_id, some in rows.items()}

@@ -1,7 +1,8 @@
 """Measurements: vital signs, laboratory values and release tests, as given, corrected only by a further row.
 
-Each new value is put to the rules; values typed long after they were measured go to the worklist instead of
-the pager, which `safety.episodes` decides. Units are the study's UCUM units; nothing is converted here.
+Each new value is put to the rules; values typed long after they were measured go to the worklist instead of the
+pager, which `safety.episodes` decides. Values are kept in the study's UCUM unit; what came in another unit is
+converted, with its limits, and what the laboratory wrote stays beside it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +14,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock, records, studies
+from backend import assessments, audit, clock, records, studies
 from backend.db import db
 from backend.errors import Problem, invalid
+from backend.instruments import units
 from backend.models.clinical import Measurement
 from backend.models.people import Account
 from backend.models.subject import Subject
@@ -26,7 +28,21 @@ from schedules.faults import Fault
 from schedules.protocol.definition import Measure, Study
 
 RELEASE = "release"  # the kind of measure that judges the product, not the subject
-_SAID = ("code", "value", "qualifier", "unit", "not_done", "lln", "uln", "method", "collected_at", "corrects_id")
+_SAID = (
+    "code",
+    "value",
+    "qualifier",
+    "unit",
+    "not_done",
+    "lln",
+    "uln",
+    "method",
+    "given_value",
+    "given_unit",
+    "laboratory",
+    "collected_at",
+    "corrects_id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +57,14 @@ class Recorded:
 def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tuple[Recorded, ...]:
     """Store all of a batch or, with every fault named, none. Paths begin with the index in the batch.
 
-    An item: id, code, value, qualifier, unit, not_done, lln, uln, method, source, collected_at, and for a
-    correction corrects_id and reason. A repeat of an id with equal content is what is stored.
+    An item: id, code, value, qualifier, unit, not_done, lln, uln, method, laboratory, source, collected_at, and for
+    a correction corrects_id and reason. Value and limits stand in the item's unit. A repeat of an id with equal
+    content is what is stored.
     """
     subject = records.open_subject(subject_id)
     study = studies.in_force(subject)
     now = clock.now()
+    items = [_in_study_unit(study, item) for item in items]
     stored = _stored([item["id"] for item in items])
     faults = [
         fault
@@ -67,10 +85,26 @@ def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tup
             db.session.add(row)
             db.session.flush()
             _audit(subject, row)
+    assessments.question_late_values(subject, [row for row, new in rows if new], by.id)
     order = sorted((row for row, new in rows if new), key=lambda row: (row.collected_at, str(row.id)))
     raised = {row.id: _ask_rules(subject, study, row, now) for row in order}
     nothing = Raised((), None, False)
     return tuple(Recorded(row, new, raised.get(row.id, nothing)) for row, new in rows)
+
+
+def _in_study_unit(study: Study, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The item in the study's unit; as it was where the unit is that one, or none the value converts from."""
+    measure = study.measures.get(item["code"])
+    if measure is None or item["unit"] == measure.unit:
+        return item
+    by = units.factor(item["code"], item["unit"], measure.unit)
+    if by is None:
+        return item
+    numbers = {name: item.get(name) for name in ("value", "lln", "uln")}
+    converted = {name: units.rounded(one * by) if one is not None else None for name, one in numbers.items()}
+    if units.ucum(item["unit"]) == measure.unit:  # the same unit in another spelling keeps its digits
+        converted = numbers
+    return {**item, **converted, "unit": measure.unit, "given_value": item.get("value"), "given_unit": item["unit"]}
 
 
 def _stored(ids: Iterable[UUID]) -> dict[UUID, Measurement]:
@@ -105,7 +139,8 @@ def _faults(study: Study, subject: Subject, item: Mapping[str, Any], path: str, 
         yield Fault(f"{path}/code", "not_allowed", "the study has no such measurement")
         return
     if item["unit"] != measure.unit:
-        yield Fault(f"{path}/unit", "wrong_unit", f"{measure.code} is given in {measure.unit}")
+        taken = ", ".join(units.accepted(measure.code, measure.unit))
+        yield Fault(f"{path}/unit", "wrong_unit", f"{measure.code} is given in {taken}")
     yield from _value_faults(measure, item, path)
     if measure.methods and item.get("method") is not None and item["method"] not in measure.methods:
         yield Fault(f"{path}/method", "not_allowed", f"one of {', '.join(measure.methods)}")

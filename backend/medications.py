@@ -16,14 +16,27 @@ from backend.models.subject import Subject
 from schedules.faults import Fault
 from schedules.protocol.definition import Study
 
-_SAID = ("drug", "dose_mg", "times_per_day", "started_at", "stopped_at", "indication", "corrects_id")
+ROUTES = ("oral", "intravenous", "subcutaneous", "intramuscular", "topical", "inhaled", "intra_articular", "ophthalmic")
+_SAID = (
+    "drug",
+    "dose_mg",
+    "times_per_day",
+    "every_days",
+    "route",
+    "rescue",
+    "started_at",
+    "stopped_at",
+    "indication",
+    "corrects_id",
+)
 
 
 def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tuple[tuple[Medication, bool], ...]:
     """Store all of a batch or, with every fault named, none: (row, whether it is new) for each.
 
-    An item: id, drug (a key of the study), dose_mg, times_per_day, started_at, stopped_at, indication, and for
-    a correction (a changed dose or a stop included) corrects_id and reason.
+    An item: id, drug (a key of the study), dose_mg, times_per_day, every_days, route, rescue, started_at,
+    stopped_at, indication, and for a correction (a stop included) corrects_id and reason. Another dose is another
+    item, the one before it stopped.
     """
     subject = records.open_subject(subject_id)
     study = studies.in_force(subject)
@@ -42,7 +55,7 @@ def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tup
     done = []
     for item in items:
         row = stored.get(item["id"])
-        said = {name: item.get(name) for name in _SAID}
+        said = {**{name: item.get(name) for name in _SAID}, "rescue": bool(item.get("rescue"))}
         if row is not None and (row.subject_id != subject.id or any(getattr(row, n) != v for n, v in said.items())):
             raise Problem("id_taken")
         done.append((row, False) if row is not None else (_write(subject, item, said, by, now), True))

@@ -13,6 +13,7 @@ from backend.models.calendar import Excuse, Occurrence, UnscheduledVisit
 from backend.models.capture import Entry
 from backend.models.clinical import Measurement, Medication, Product
 from backend.models.conduct import QUERY_STATES, DataQuery, QueryNote
+from backend.models.findings import AdverseEvent, Assessment
 from backend.models.safety import Episode
 from backend.models.subject import Consent, Subject, SubjectEvent
 
@@ -29,6 +30,8 @@ _ABOUT: dict[str, tuple[Any, Any]] = {
     "consent": (Consent, Consent.id),
     "excuse": (Excuse, Excuse.excuse_id),
     "episode": (Episode, Episode.id),
+    "assessment": (Assessment, Assessment.id),
+    "adverse_event": (AdverseEvent, AdverseEvent.event_id),
 }
 ENTITIES = tuple(_ABOUT)
 

@@ -77,8 +77,8 @@ def in_force_sql(now: datetime) -> sa.ColumnElement[UUID]:
     return sa.case((Subject.amended_at <= now, Subject.amended_to_id), else_=Subject.study_revision_id)
 
 
-def history_of(subject: Subject) -> tuple[UUID, Sequence[SubjectRevision]]:
-    """The revision a subject was enrolled under, and its later ones, first to last."""
+def history_of(subject: Subject, as_of: datetime | None = None) -> tuple[UUID, Sequence[SubjectRevision]]:
+    """The revision a subject was enrolled under, and its later ones known by `as_of`, first to last."""
     if subject.amended_to_id is None:
         return subject.study_revision_id, ()
     later = db.session.scalars(
@@ -86,7 +86,7 @@ def history_of(subject: Subject) -> tuple[UUID, Sequence[SubjectRevision]]:
         .where(SubjectRevision.subject_id == subject.id)
         .order_by(SubjectRevision.effective_on)
     ).all()
-    return later[0].from_revision_id, later
+    return later[0].from_revision_id, [row for row in later if as_of is None or row.recorded_at <= as_of]
 
 
 def of_site(site: Site) -> Study:

@@ -31,6 +31,7 @@ class MeasurementBody(Body):
     lln = Number(allow_none=True, load_default=None)
     uln = Number(allow_none=True, load_default=None)
     method = Key(allow_none=True, load_default=None)
+    laboratory = Text(most=100, allow_none=True, load_default=None, metadata={"description": "who performed it"})
     source = Word("laboratory", "ward", required=True)
     collected_at = Instant(required=True)
     corrects_id = Id(allow_none=True, load_default=None)
@@ -38,6 +39,10 @@ class MeasurementBody(Body):
 
 
 class MeasurementAnswer(MeasurementBody):
+    """In the study's unit; `given_value` and `given_unit` where the laboratory wrote another."""
+
+    given_value = Number(required=True, allow_none=True)
+    given_unit = ma.fields.String(required=True, allow_none=True)
     recorded_at = Instant(required=True)
     recorded_by = Id(required=True)
 
@@ -110,6 +115,11 @@ class MedicationBody(Body):
     drug = Key(required=True)
     dose_mg = Number(least="0", most="100000", allow_none=True, load_default=None)
     times_per_day = Number(least="0", most="48", allow_none=True, load_default=None)
+    every_days = Number(
+        least="1", most="400", allow_none=True, load_default=None, metadata={"description": "one day in so many"}
+    )
+    route = Word(*medications.ROUTES, allow_none=True, load_default=None)
+    rescue = Flag(load_default=False)
     started_at = Instant(required=True)
     stopped_at = Instant(allow_none=True, load_default=None)
     indication = Text(most=200, allow_none=True, load_default=None)

@@ -23,6 +23,7 @@ MAINTENANCE_MG: Mapping[str, tuple[Decimal, int]] = {
     "methotrexate": (Decimal(30), 7),
     "azathioprine": (Decimal(200), 1),
     "mycophenolate_mofetil": (Decimal(3000), 1),
+    "mycophenolate": (Decimal(3000), 1),
     "mycophenolic_acid": (Decimal(2160), 1),
     "leflunomide": (Decimal(20), 1),
 }

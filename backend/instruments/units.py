@@ -34,6 +34,8 @@ SPELLINGS: Mapping[str, str] = {
     "mg/24h": "mg/(24.h)",
     "mg/d": "mg/(24.h)",
     "mmHg": "mm[Hg]",
+    "/HPF": "/[HPF]",
+    "/HP": "/[HPF]",
     "copies/ug": "{copies}/ug",
     "copies/µg": "{copies}/ug",
     "": "1",
@@ -70,6 +72,8 @@ _OF: Mapping[str, Mapping[str, Decimal]] = {
     "body_temperature": {"Cel": Decimal(1)},
     "fever": {"Cel": Decimal(1)},
     "inr": {"1": Decimal(1)},
+    "acr": {"mg/mmol": Decimal(1), "mg/g": 1 / UPCR_MG_PER_G},
+    **{analyte: {"/[HPF]": Decimal(1)} for analyte in ("urine_rbc", "urine_wbc")},
 }
 _DIGITS = 12  # significant digits a conversion keeps; far beyond any assay's
 

@@ -12,7 +12,11 @@ from backend.models.base import INSERT_ONLY, Base, Document, key
 
 
 class Measurement(Base):
-    """One value as the laboratory or ward gave it. A row that another `corrects` no longer holds."""
+    """One value in the study's unit. A row that another `corrects` no longer holds.
+
+    Where the laboratory gave another unit, `given_value` and `given_unit` are what it wrote; the limits were converted
+    with the value. `laboratory`: who performed it.
+    """
 
     __tablename__ = "measurement"
     __keeps__ = INSERT_ONLY
@@ -26,6 +30,9 @@ class Measurement(Base):
     lln: Mapped[Decimal | None]
     uln: Mapped[Decimal | None]
     method: Mapped[str | None] = mapped_column(sa.String(40))
+    given_value: Mapped[Decimal | None]
+    given_unit: Mapped[str | None] = mapped_column(sa.String(40))
+    laboratory: Mapped[str | None] = mapped_column(sa.String(100))
     source: Mapped[str]  # laboratory, ward
     collected_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
@@ -37,7 +44,7 @@ class Measurement(Base):
 
 
 class Medication(Base):
-    """One medication with its dose and time. `standing`: unchanged since before infusion."""
+    """One regimen: drug, dose, schedule, time. Another dose is another regimen, the one before it stopped."""
 
     __tablename__ = "medication"
     __keeps__ = INSERT_ONLY
@@ -46,6 +53,9 @@ class Medication(Base):
     drug: Mapped[str] = mapped_column(sa.String(40))
     dose_mg: Mapped[Decimal | None]
     times_per_day: Mapped[Decimal | None]
+    every_days: Mapped[Decimal | None]  # taken on one day in so many; None: daily
+    route: Mapped[str | None] = mapped_column(sa.String(20))
+    rescue: Mapped[bool] = mapped_column(default=False)  # given because the disease went out of hand
     started_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
     indication: Mapped[str | None]

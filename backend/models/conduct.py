@@ -1,12 +1,13 @@
 """The conduct of the trial: delegated tasks, training, questions about the data, what is closed and what is signed."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.models.base import INSERT_ONLY, Base, Keeps, key
+from backend.models.base import INSERT_ONLY, Base, Document, Keeps, key
 
 
 class Delegation(Base):
@@ -131,7 +132,10 @@ class Signature(Base):
     __keeps__ = INSERT_ONLY
     id: Mapped[UUID] = mapped_column(primary_key=True)
     subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"), index=True)
-    scope: Mapped[str] = mapped_column(sa.String(20))  # casebook
+    scope: Mapped[str] = mapped_column(sa.String(20))  # casebook, visit
+    visit_id: Mapped[UUID | None]
+    part: Mapped[str | None] = mapped_column(sa.String(10))  # of a visit: clinical, complete
+    content: Mapped[Any] = mapped_column(Document, nullable=True)  # of a visit: the revision of each form signed
     meaning: Mapped[str] = mapped_column(sa.String(500))
     audit_seq: Mapped[int]
     audit_hash: Mapped[str] = mapped_column(sa.String(64))

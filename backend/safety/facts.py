@@ -238,7 +238,7 @@ def _given(study: Study, subject: Subject, infused_at: datetime | None) -> Itera
         drug = study.drugs[row.drug]
         per_day: Decimal | None = None
         if drug.prednisolone_per_mg is not None and row.dose_mg is not None and row.times_per_day is not None:
-            per_day = row.dose_mg * row.times_per_day * drug.prednisolone_per_mg
+            per_day = row.dose_mg * row.times_per_day / (row.every_days or 1) * drug.prednisolone_per_mg
         yield Dose(
             id=str(row.id),
             drug=row.drug,

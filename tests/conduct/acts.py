@@ -33,10 +33,12 @@ class Act:
     method: str
     path: str
     body: Callable[[Stage], dict[str, Any]]
+    confirmed: bool = False
 
     def by(self, stage: Stage, who: Person) -> TestResponse:
         at = self.path.format(**stage.ids)
-        return send(stage.house, who, self.method, at, self.body(stage), ANY_VERSION)
+        headers = {**ANY_VERSION, **(stage.house.confirmed(who) if self.confirmed else {})}
+        return send(stage.house, who, self.method, at, self.body(stage), headers)
 
 
 def fresh() -> str:
@@ -85,6 +87,15 @@ def unplanned(stage: Stage) -> dict[str, Any]:
 
 def well(stage: Stage) -> dict[str, Any]:
     return dict(entry_body(stage.house, stage.patient)["answers"])
+
+
+def global_assessment(stage: Stage) -> dict[str, Any]:
+    """The next revision of a visit's PGA, other than the last."""
+    forms = stage.house.monitor.get(f"/visits/{stage.ids['visit_id']}/forms").json["forms"]
+    revision = 1 + sum(form["revision"] for form in forms if form["instrument"] == "pga")
+    answers = {"value": revision / 10, "scale": "0-3"}
+    rater = {"rater_id": str(stage.house.doctor.id), "assessed_at": ago(stage, hours=1), "reason": "marked anew"}
+    return {"revision": revision, "answers": answers, **rater}
 
 
 S = "/subjects/{subject_id}"
@@ -149,6 +160,7 @@ RECORD = (
     Act("dose level", "subject:change", "PATCH", S, lambda stage: {"dose_level": "1", "reason": "confirmed"}),
     Act("organs", "subject:change", "PATCH", S, lambda stage: {"prior_organs": ["skin"], "reason": "asked again"}),
     Act("zone", "subject:change", "PATCH", S, lambda stage: {"time_zone": "Asia/Urumqi", "reason": "moved"}),
+    Act("assessment", "assessment:record", "PUT", "/visits/{visit_id}/forms/pga", global_assessment),
 )
 OTHER_TASKS = (
     Act(
@@ -170,10 +182,18 @@ GRADE = Act(
     "/episodes/{episode_id}/close",
     lambda stage: {"outcome": "crs", "crs_grade": 1, "note": "settled"},
 )
+SIGN = Act(
+    "visit signature",
+    "assessment:sign",
+    "POST",
+    "/visits/{visit_id}/signature",
+    lambda stage: {"id": fresh(), "part": "clinical", "meaning": "as I found it"},
+    confirmed=True,
+)
 
 
 def fill(stage: Stage) -> Stage:
-    """One of everything: measurement, medication, product, excuse, unscheduled visit, query; and a far visit."""
+    """One of everything: measurement, medication, product, excuse, unscheduled visit, query, PGA; and a far visit."""
     nurse, at = stage.house.nurse, stage.at
     stage.ids["measurement_id"] = done(nurse.post(f"{at}/measurements", measurement(stage)))["items"][0]["id"]
     stage.ids["medication_id"] = done(nurse.post(f"{at}/medications", medication(stage)))["items"][0]["id"]
@@ -182,6 +202,7 @@ def fill(stage: Stage) -> Stage:
     stage.ids["unscheduled_id"] = done(nurse.post(f"{at}/visits", unplanned(stage)))["id"]
     stage.ids["later_id"] = visit(stage, "V15")["id"]
     stage.ids["query_id"] = done(ask(stage))["id"]
+    done(nurse.put(f"/visits/{stage.ids['visit_id']}/forms/pga", global_assessment(stage)))
     return stage
 
 

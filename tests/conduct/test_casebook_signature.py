@@ -141,6 +141,7 @@ ENTITIES = {
     "dose level": ("subject:changed", "subject"),
     "organs": ("subject:changed", "subject"),
     "zone": ("subject:changed", "subject"),
+    "assessment": ("assessment:corrected", "assessment"),
 }
 
 

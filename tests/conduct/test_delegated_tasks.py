@@ -15,6 +15,7 @@ from tests.conduct.acts import (
     GRADE,
     OTHER_TASKS,
     RECORD,
+    SIGN,
     Act,
     also_works_at,
     approved,
@@ -29,8 +30,18 @@ from tests.conduct.acts import (
 )
 from tests.contract.stage import Stage, changed, everything
 
-ACTS = (*RECORD, *OTHER_TASKS, GRADE)
-ALL_TASKS = ("consent", "follow_up", "correction", "laboratory", "medication", "product", "data_query", "grading")
+ACTS = (*RECORD, *OTHER_TASKS, GRADE, SIGN)
+ALL_TASKS = (
+    "consent",
+    "follow_up",
+    "correction",
+    "laboratory",
+    "medication",
+    "product",
+    "data_query",
+    "grading",
+    "assessment",
+)
 TASK_OF = {action: task for task, actions in delegation.TASKS.items() for action in actions}
 ONE_OF_EACH_TASK = tuple({TASK_OF[act.action]: act for act in ACTS}.values())
 TODAY = date(2026, 3, 2)

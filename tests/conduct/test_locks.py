@@ -25,6 +25,7 @@ KINDS = {
     "consent",
     "excuse",
     "excuse change",
+    "assessment",
     "dose level",
     "organs",
     "zone",

@@ -88,6 +88,7 @@ def set_up(house: House) -> Stage:
         "shift_id": shift,
         "site_id": str(house.site_id),
         "day": "2026-05-04",
+        "instrument": "pga",
         **conduct,
     }
     return stage

@@ -205,6 +205,19 @@ def good_body(stage: Stage, door: Door) -> Any:
         "/delegations/{delegation_id}/end": {"reason": "left"},
         "/amendments/{amendment_id}/drop": {"reason": "withdrawn"},
     }  # fmt: skip
+    rated = {"revision": 1, "rater_id": str(house.doctor.id), "assessed_at": now}
+    forms = {
+        "sledai2k": {"present": ["rash"]},
+        "pga": {"value": 1.5, "scale": "0-3"},
+        "bilag2004": {"systems": {"musculoskeletal": {"items": {"41": 3}, "unlisted_items": 0}}},
+        "treatment": {"medications_reviewed": True},
+        "crs": {"fever": True},
+        "icans": {"ice": 10},
+    }
+    bodies |= {f"/visits/{{visit_id}}/forms/{name}": {**rated, "answers": given} for name, given in forms.items()}
+    signature = {"id": fresh, "part": "clinical", "meaning": "as I found it"}
+    signed = ("/visits/{visit_id}/signature", "/visits/{visit_id}/forms/{instrument}/signature")
+    bodies |= dict.fromkeys(signed, signature)
     return bodies[door.path] if door.takes_a_body else b""
 
 
