@@ -19,9 +19,10 @@ class SledaiForm(Body):
     not_assessed = descriptors()
     attribution = Keyed(keys=Word(*sledai2k.WEIGHTS), values=Word(*CAUSES), load_default=dict)
 
-    @ma.validates_schema(skip_on_field_errors=False)
-    def check(self, data: dict[str, Any], **_: Any) -> None:
-        check_descriptors(data, "present", "not_assessed")
+    @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
+    def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
+        if isinstance(sent, dict):
+            check_descriptors(sent, "present", "not_assessed")
 
 
 class BilagForm(Body):

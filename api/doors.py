@@ -30,6 +30,7 @@ from backend.installation import vault
 from backend.models.calendar import Occurrence
 from backend.models.capture import Entry
 from backend.models.conduct import DataQuery
+from backend.models.findings import AdverseEvent
 from backend.models.people import Account, Device, TokenFamily
 from backend.models.record import KeptAnswer
 from backend.models.safety import Episode
@@ -37,13 +38,14 @@ from backend.models.study import Site
 from backend.models.subject import Subject
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
-# Ids in addresses: the table each names, and where it stands which subject the row is about.
+# Ids in addresses: the column each names, and where its table says which subject the row is about.
 _LEADS_TO: dict[str, tuple[Any, Any]] = {
-    "subject_id": (Subject, Subject.id),
-    "episode_id": (Episode, Episode.subject_id),
-    "entry_id": (Entry, Entry.subject_id),
-    "visit_id": (Occurrence, Occurrence.subject_id),
-    "query_id": (DataQuery, DataQuery.subject_id),
+    "subject_id": (Subject.id, Subject.id),
+    "episode_id": (Episode.id, Episode.subject_id),
+    "entry_id": (Entry.id, Entry.subject_id),
+    "visit_id": (Occurrence.id, Occurrence.subject_id),
+    "query_id": (DataQuery.id, DataQuery.subject_id),
+    "adverse_event_id": (AdverseEvent.event_id, AdverseEvent.subject_id),
 }
 
 
@@ -328,9 +330,9 @@ def _refusals_on_record(path: dict[str, Any]) -> Iterator[None]:
 
 def _subject_at(path: dict[str, Any]) -> UUID | None:
     """Whom the ids in an address lead to, locked as for every write about a subject; None for nobody."""
-    for name, (table, subject_id) in _LEADS_TO.items():
+    for name, (identity, subject_id) in _LEADS_TO.items():
         if name in path:
-            found = db.session.scalar(sa.select(subject_id).where(table.id == path[name]))
+            found = db.session.scalar(sa.select(subject_id).where(identity == path[name]).limit(1))
             return lock_subject(found).id if found is not None else None
     return None
 

@@ -57,16 +57,19 @@ def _refuse(path: str, place: Any, sentence: str) -> ma.ValidationError:
     return ma.ValidationError({path: {place: [sentence]}} if place is not None else {path: [sentence]})
 
 
-def check_descriptors(data: Mapping[str, Any], present: str, not_assessed: str) -> None:
-    """Each descriptor once, and not both present and not assessed."""
-    for name in (present, not_assessed):
-        given = data.get(name) or []
-        for i, one in enumerate(given):
-            if one in given[:i]:
-                raise _refuse(name, i, "Twice in one list.")
-    for i, one in enumerate(data.get(not_assessed) or []):
-        if one in (data.get(present) or []):
-            raise _refuse(not_assessed, i, "Contradicts another answer.")
+def check_descriptors(sent: Any, present: str, not_assessed: str) -> None:
+    """Each descriptor once, and not both present and not assessed; of what was sent, whose places are right."""
+    given = {name: sent.get(name) if isinstance(sent.get(name), list) else [] for name in (present, not_assessed)}
+    faults: dict[str, Any] = {}
+    for name, some in given.items():
+        twice = {i: ["Twice in one list."] for i, one in enumerate(some) if one in _DESCRIPTORS and one in some[:i]}
+        faults |= {name: twice} if twice else {}
+    both = {i: ["Contradicts another answer."] for i, one in enumerate(given[not_assessed]) if one in given[present]}
+    both = {i: told for i, told in both.items() if given[not_assessed][i] in _DESCRIPTORS}
+    if both:
+        faults[not_assessed] = {**faults.get(not_assessed, {}), **both}
+    if faults:
+        raise ma.ValidationError(faults)
 
 
 class SledaiLabs(Body):
@@ -90,9 +93,10 @@ class SledaiInput(Body):
     not_assessed = descriptors()
     labs = ma.fields.Nested(SledaiLabs, allow_none=True, load_default=None)
 
-    @ma.validates_schema(skip_on_field_errors=False)
-    def check(self, data: dict[str, Any], **_: Any) -> None:
-        check_descriptors(data, "present", "not_assessed")
+    @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
+    def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
+        if isinstance(sent, dict):
+            check_descriptors(sent, "present", "not_assessed")
 
 
 class Code(ma.fields.Field[Any]):
@@ -241,9 +245,13 @@ class _Composite(Body):
     prednisolone_mg_per_day = _amount("100000")
     glucocorticoids = _steroids()
 
+    @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
+    def check_lists(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
+        if isinstance(sent, dict):
+            check_descriptors(sent, "sledai_present", "sledai_not_assessed")
+
     @ma.validates_schema(skip_on_field_errors=False)
-    def check(self, data: dict[str, Any], **_: Any) -> None:
-        check_descriptors(data, "sledai_present", "sledai_not_assessed")
+    def check_dose(self, data: dict[str, Any], **_: Any) -> None:
         if all(data.get(name) is not None for name in ("prednisolone_mg_per_day", "glucocorticoids")):
             raise _refuse("glucocorticoids", None, "Contradicts another answer.")
 
@@ -277,21 +285,26 @@ class PkInput(Body):
 
     @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
     def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
-        faults: dict[str, Any] = {}
-        lengths = {
-            name: len(sent[name]) for name in ("time", "conc", "blq", "not_done") if isinstance(sent.get(name), list)
-        }
-        if "time" in lengths:
-            times = data.get("time") or []
-            wrong = [name for name, length in lengths.items() if length != lengths["time"]]
-            faults |= {name: [f"Length must be {lengths['time']}."] for name in wrong}
-            twice = {i: ["Twice in one list."] for i, time in enumerate(times) if time in times[:i]}
-            faults |= {"time": twice} if twice else {}
-        windows = enumerate(data.get("windows") or [])
-        empty = {i: {1: ["Must be greater than the start."]} for i, (start, end) in windows if start >= end}
+        """Of what was sent, whose places are right even where a value is not."""
+        if not isinstance(sent, dict):
+            return
+        lists = {name: sent[name] for name in ("time", "conc", "blq", "not_done") if isinstance(sent.get(name), list)}
+        times = lists.get("time", [])
+        wrong = [name for name, some in lists.items() if "time" in lists and len(some) != len(times)]
+        faults: dict[str, Any] = {name: [f"Length must be {len(times)}."] for name in wrong}
+        twice = {i: ["Twice in one list."] for i, one in enumerate(times) if _is_number(one) and one in times[:i]}
+        faults |= {"time": twice} if twice else {}
+        windows = sent["windows"] if isinstance(sent.get("windows"), list) else []
+        pairs = {i: one for i, one in enumerate(windows) if isinstance(one, list) and len(one) == 2}
+        whole = {i: one for i, one in pairs.items() if all(map(_is_number, one))}
+        empty = {i: {1: ["Must be greater than the start."]} for i, (start, end) in whole.items() if start >= end}
         faults |= {"windows": empty} if empty else {}
         if faults:
             raise ma.ValidationError(faults)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 class ConversionInput(Body):
@@ -305,13 +318,15 @@ class ConversionInput(Body):
     creatinine_mg_per_dl = _amount()
     glucocorticoids = _steroids()
 
-    @ma.validates_schema(skip_on_field_errors=False)
-    def check(self, data: dict[str, Any], **_: Any) -> None:
-        asked = [name for name, value in data.items() if value is not None]
+    @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
+    def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
+        if not isinstance(sent, dict):
+            return
+        asked = sorted(name for name, value in sent.items() if value is not None and name in self.fields)
         if not asked:
             raise ma.ValidationError("Missing data for required field.")
         if len(asked) > 1:
-            raise ma.ValidationError({name: ["Contradicts another answer."] for name in sorted(asked)[1:]})
+            raise ma.ValidationError({name: ["Contradicts another answer."] for name in asked[1:]})
 
 
 class ReadingInput(Body):
@@ -353,7 +368,7 @@ class CtcaeInput(Body):
     @ma.validates_schema(skip_on_field_errors=False)
     def check(self, data: dict[str, Any], **_: Any) -> None:
         unit, term = data.get("unit"), data.get("term")
-        if unit is not None and term is not None and units.factor(term, unit, ctcae.UNITS[term]) is None:
+        if unit is not None and term is not None and units.factor(term, units.ucum(unit), ctcae.UNITS[term]) is None:
             raise _refuse("unit", None, f"Not a unit of this value: {', '.join(units.accepted(term))}.")
 
 

@@ -43,6 +43,7 @@ TASKS: dict[str, frozenset[str]] = {
     "product": frozenset({"product:record"}),
     "data_query": frozenset({"query:answer"}),
     "grading": frozenset({"episode:grade"}),
+    "adverse_event": frozenset({"adverse_event:record"}),
     "assessment": frozenset({"assessment:record", "assessment:sign"}),
 }
 _TASK_OF = {action: task for task, actions in TASKS.items() for action in actions}

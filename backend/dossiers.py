@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from backend.analysis.response import Visit
 from backend.analysis.selection import Value, nearest
 from backend.chronicle import Fact
 from backend.db import db
-from backend.instruments import sledai2k, steroids
+from backend.instruments import sledai2k
 from backend.instruments.logic import Reading
 from backend.models.calendar import Occurrence
 from backend.models.clinical import Measurement, Medication
@@ -221,12 +221,9 @@ def treatment_at(dossier: Dossier, at: datetime, *, reviewed: bool) -> treatment
 
 def _regimen(study: Study, zone: str, row: Medication) -> treatments.Medication:
     drug = study.drugs[row.drug]
-    per_day: Decimal | None = None
+    per_day: Fraction | None = None
     if row.dose_mg is not None and row.times_per_day is not None:
-        per_day = row.dose_mg * row.times_per_day / (row.every_days or Decimal(1))
-    worth = drug.prednisolone_per_mg
-    if row.drug in steroids.EQUAL_TO_5_MG:
-        worth = steroids.as_prednisolone(row.drug, Decimal(1))
+        per_day = Fraction(row.dose_mg) * Fraction(row.times_per_day) / Fraction(row.every_days or 1)
     return treatments.Medication(
         id=row.id,
         drug=row.drug,
@@ -234,7 +231,7 @@ def _regimen(study: Study, zone: str, row: Medication) -> treatments.Medication:
         since=local_date(row.started_at, zone),
         until=local_date(row.stopped_at, zone) if row.stopped_at is not None else None,
         mg_per_day=per_day,
-        prednisolone_per_mg=worth,
+        prednisolone_per_mg=drug.prednisolone_per_mg,
         systemic=row.route not in NOT_SYSTEMIC,
         rescue=row.rescue,
     )

@@ -55,6 +55,11 @@ CODES: dict[str, tuple[int, str, str]] = {
     "subject_ended": (409, "The subject has left the study.", "该受试者已退出研究。"),
     "record_locked": (409, "The record is locked.", "该记录已锁定。"),
     "visit_frozen": (409, "The visit is frozen.", "该访视已冻结。"),
+    "infusion_held": (
+        409,
+        "The dose level is held; only the principal investigator may override this, with a reason.",
+        "该剂量组已暂停，仅主要研究者可说明理由后解除。",
+    ),
     "slot_closed": (
         409,
         "The slot is closed; ask the study site to change this entry.",

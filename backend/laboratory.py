@@ -102,8 +102,6 @@ def _in_study_unit(study: Study, item: Mapping[str, Any]) -> Mapping[str, Any]:
         return item
     numbers = {name: item.get(name) for name in ("value", "lln", "uln")}
     converted = {name: units.rounded(one * by) if one is not None else None for name, one in numbers.items()}
-    if units.ucum(item["unit"]) == measure.unit:  # the same unit in another spelling keeps its digits
-        converted = numbers
     return {**item, **converted, "unit": measure.unit, "given_value": item.get("value"), "given_unit": item["unit"]}
 
 

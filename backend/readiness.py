@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backend import chronicle, clock, products, studies
+from backend import chronicle, clock, escalation, products, studies
 from backend.db import db
 from backend.models.calendar import Occurrence
 from backend.models.safety import Episode, Signal
@@ -97,7 +97,7 @@ def _level_holds(subject: Subject, study: Study) -> Iterator[Hint]:
     for other, page_number in emergencies:
         yield Hint("open_emergency", True, {"number": named(other), "page_number": page_number})
     same = sorted((one for one in others if one.dose_level == subject.dose_level), key=_infused)
-    earliest = _earliest_next(same, study)
+    earliest = escalation.earliest_next([_infused(one) for one in same], study.analysis)
     if earliest is not None and now < earliest:
         yield Hint("stagger", True, {"earliest_at": earliest, "after": named(same[-1])})
     window = timedelta(days=int(study.analysis.get("dlt_window_days", 0)))
@@ -107,14 +107,6 @@ def _level_holds(subject: Subject, study: Study) -> Iterator[Hint]:
         numbers = sorted(number for one in pending if (number := named(one)) is not None)
         detail = {"dose_level": levels[place - 1], "subjects": len(pending), "numbers": numbers}
         yield Hint("level_below_pending", True, detail)
-
-
-def _earliest_next(same: list[Subject], study: Study) -> datetime | None:
-    """When the next of a level may follow: the sentinel's days after the first, then the stagger after each."""
-    if not same:
-        return None
-    days = study.analysis.get("sentinel_days" if len(same) == 1 else "stagger_days", 0)
-    return _infused(same[-1]) + timedelta(days=int(days))
 
 
 def _infused(one: Subject) -> datetime:

@@ -12,12 +12,12 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from backend import agenda, audit, chronicle, clock, outbox, records, studies
+from backend import agenda, audit, chronicle, clock, escalation, outbox, records, studies
 from backend.db import db
 from backend.errors import Problem, fault, invalid
 from backend.models.subject import Subject, SubjectEvent
 from schedules.faults import Fault
-from schedules.history import History, Stay
+from schedules.history import INFUSION, History, Stay
 from schedules.planned import Occurrence
 from schedules.protocol.definition import Study
 
@@ -38,11 +38,13 @@ class Move:
     after: datetime | None
 
 
-def record_event(subject_id: UUID, content: dict[str, Any], by: UUID) -> tuple[chronicle.Fact, tuple[Move, ...], bool]:
+def record_event(
+    subject_id: UUID, content: dict[str, Any], by: UUID, *, may_override: bool = False
+) -> tuple[chronicle.Fact, tuple[Move, ...], bool]:
     """Write one event, or only preview it. (the fact, what moves, whether something was written).
 
-    `content`: id, kind, planned_at, actual_at, scope, reason, preview. A repeat of an id with equal content
-    gives what is stored.
+    `content`: id, kind, planned_at, actual_at, scope, reason, preview, override_reason. A repeat of an id with equal
+    content gives what is stored. An infusion into a held dose level is refused unless the hold is overridden.
     """
     subject = records.open_subject(subject_id)
     known = chronicle.facts_of(subject.id)
@@ -52,6 +54,8 @@ def record_event(subject_id: UUID, content: dict[str, Any], by: UUID) -> tuple[c
         if fact is None or not _same(stored, content):  # another subject's, taken back, or other content
             raise Problem("id_taken")
         return fact, (), False
+    if content["kind"] == INFUSION and content.get("actual_at") is not None and not content.get("preview"):
+        _override(subject, content, may_override=may_override)
     row = SubjectEvent(
         id=uuid4(),
         event_id=content["id"],
@@ -68,6 +72,21 @@ def record_event(subject_id: UUID, content: dict[str, Any], by: UUID) -> tuple[c
         recorded_by=by,
     )
     return _write(subject, known, row, preview=bool(content.get("preview")), old=None)
+
+
+def _override(subject: Subject, content: dict[str, Any], *, may_override: bool) -> None:
+    """Refuse a held infusion, or keep who overrode which hold and why."""
+    override = content.get("override_reason")
+    held = escalation.refuse_held(subject, override=override, may_override=may_override)
+    if held:
+        audit.record(
+            "hold:overridden",
+            "subject_event",
+            content["id"],
+            subject_id=subject.id,
+            new={"holds": held, "dose_level": subject.dose_level},
+            reason=override,
+        )
 
 
 def correct_event(

@@ -6,6 +6,7 @@ from api import batches
 from api.doors import Room
 from api.routes import (
     activation,
+    adverse_events,
     amendments,
     answers,
     assessments,
@@ -22,6 +23,7 @@ from api.routes import (
     me,
     messages,
     on_call,
+    outcomes,
     products,
     records,
     scoring,
@@ -49,6 +51,8 @@ ROOMS: tuple[Room, ...] = (
     excuses.room,
     clinical.room,
     products.room,
+    adverse_events.room,
+    outcomes.room,
     scoring.room,
     ward.room,
     worklist.room,

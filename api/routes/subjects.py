@@ -149,6 +149,9 @@ class NewEvent(Body):
     scope = ma.fields.List(Word(*chronicle.WITHDRAWAL_SCOPES), allow_none=True, validate=validate.Length(min=1))
     place = Word(*treatment.PLACES, allow_none=True)
     reason = Text(most=1000, allow_none=True)
+    override_reason = Text(
+        most=1000, allow_none=True, metadata={"description": "of the principal investigator, where the level is held"}
+    )
     preview = Flag(load_default=False)
 
 
@@ -269,7 +272,8 @@ def record_event(caller: Caller, subject_id: UUID, body: dict[str, Any]) -> Any:
     """Record an event, planned or actual; with `preview` only show what would move."""
     subject = caller.subject(subject_id)
     hints = readiness.hints(subject, body["kind"])
-    fact, moves, stored = treatment.record_event(subject_id, body, caller.id)
+    may = caller.may("hold:override")
+    fact, moves, stored = treatment.record_event(subject_id, body, caller.id, may_override=may)
     return _written(fact, moves, stored, hints), 201 if stored else 200
 
 

@@ -186,6 +186,8 @@ def _linear_up_log_down(t1: Decimal, c1: Decimal, t2: Decimal, c2: Decimal, a: D
     if not 0 < c2 < c1:
         return _linear(t1, c1, t2, c2, a, b)
     rate = (c1 / c2).ln() / (t2 - t1)
+    if not rate:  # too small a fall for a logarithm to see
+        return _linear(t1, c1, t2, c2, a, b)
     at_a, at_b = (c1 * (-rate * (t - t1)).exp() for t in (a, b))
     return (at_a - at_b) / rate
 
@@ -213,7 +215,7 @@ def _fit(samples: Sequence[Sample]) -> tuple[Decimal, Terminal] | None:
     stl = sum(((t - mean_t) * (y - mean_l) for t, y in zip(times, logs, strict=True)), ZERO)
     sll = sum(((y - mean_l) ** 2 for y in logs), ZERO)
     slope = stl / stt
-    if slope >= 0 or not sll:
+    if slope >= 0 or len(set(logs)) == 1:  # of a plateau rounding alone would make a slope
         return None
     r2 = stl * stl / (stt * sll)
     adjusted = 1 - (1 - r2) * (n - 1) / (n - 2)

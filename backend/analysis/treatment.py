@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from backend.instruments import lldas
 from backend.instruments.logic import Truth, every
-from backend.instruments.units import rounded
+from backend.instruments.steroids import EQUAL_TO_5_MG, as_decimal, as_prednisolone
 
 STEROID, ANTIMALARIAL = "steroid", "antimalarial"
 OTHER_CLASSES = ("immunosuppressant", "biologic")
@@ -26,7 +27,7 @@ class Medication:
     drug_class: str
     since: date
     until: date | None
-    mg_per_day: Decimal | None
+    mg_per_day: Fraction | None
     prednisolone_per_mg: Decimal | None = None
     systemic: bool = True
     rescue: bool = False
@@ -73,7 +74,7 @@ def treatment_on(
     counted = [one for one in steroids if any(one.on(that) for that in days)]
     taken = [(one, that) for one in counted for that in days if one.on(that)]
     amounts = [_prednisolone(one) for one, _ in taken]
-    known = rounded(sum((amount for amount in amounts if amount is not None), Decimal(0)) / average_days)
+    known = as_decimal(sum((amount for amount in amounts if amount is not None), Fraction(0)) / average_days)
     whole = reviewed and None not in amounts
     others = [one for one in medications if one.drug_class in OTHER_CLASSES]
     now = [one for one in others if one.on(day)]
@@ -89,10 +90,13 @@ def treatment_on(
     )
 
 
-def _prednisolone(one: Medication) -> Decimal | None:
-    if one.mg_per_day is None or one.prednisolone_per_mg is None:
+def _prednisolone(one: Medication) -> Fraction | None:
+    """mg of prednisolone a day, exactly: by the instrument's table, else by what the study says of the drug."""
+    if one.mg_per_day is None:
         return None
-    return one.mg_per_day * one.prednisolone_per_mg
+    if one.drug in EQUAL_TO_5_MG:
+        return as_prednisolone(one.drug, one.mg_per_day)
+    return None if one.prednisolone_per_mg is None else one.mg_per_day * Fraction(one.prednisolone_per_mg)
 
 
 def _kind(

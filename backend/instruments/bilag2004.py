@@ -70,6 +70,8 @@ def grade(
     if found is None:
         word = {True: "ever_involved", False: "never_involved", None: "involvement_unknown"}[previously_involved]
         reasons = (Reason(word),)
+    if system == "renal":
+        reasons = (*reasons, *bilag_renal.flags(current or {}, previous))
     return Graded(
         grade=found or inactive,
         incomplete=worst != found or (found is None and inactive is None),

@@ -173,18 +173,33 @@ def _pressure(values: Values) -> tuple[Any, Any]:
 
 
 def _pressure_unknown(current: Values, before: Values) -> bool:
-    return None in _pressure(current) and None not in _pressure(before)
+    """Whether a half that was not measured could have completed the rise."""
+    halves = zip(_pressure(current), _pressure(before), _RAISED, strict=True)
+    could = [last is not None and (now is None or _is_raised(now, last, limits)) for now, last, limits in halves]
+    return all(could) and None in _pressure(current)
+
+
+_RAISED = ((SYSTOLIC, SYSTOLIC_RISE), (DIASTOLIC, DIASTOLIC_RISE))
+
+
+def _is_raised(now: Any, last: Any, limits: tuple[Decimal, Decimal]) -> bool:
+    return bool(now > limits[0] and now - last >= limits[1])
 
 
 def _pressure_risen(current: Values, before: Values) -> Reason | None:
-    (systolic, diastolic), (last_systolic, last_diastolic) = _pressure(current), _pressure(before)
-    if None in (systolic, diastolic, last_systolic, last_diastolic):
+    """Both halves: above 140/90, and by 30/15 or more."""
+    now, last = _pressure(current), _pressure(before)
+    if None in (*now, *last) or not all(map(_is_raised, now, last, _RAISED)):
         return None
-    if systolic <= SYSTOLIC or diastolic <= DIASTOLIC:
-        return None
-    if systolic - last_systolic < SYSTOLIC_RISE or diastolic - last_diastolic < DIASTOLIC_RISE:
-        return None
-    return Reason("pressure_risen", {"systolic_mmhg": systolic, "diastolic_mmhg": diastolic})
+    return Reason("pressure_risen", {"systolic_mmhg": now[0], "diastolic_mmhg": now[1]})
+
+
+def flags(current: Values, previous: Values | None) -> tuple[Reason, ...]:
+    """What a person should know beside the grade: a raised creatinine that nothing can show to have risen."""
+    creatinine, last = current.get("creatinine_umol_l"), (previous or {}).get("creatinine_umol_l")
+    if last is not None or not _beyond(creatinine, CREATININE_UMOL_L):
+        return ()
+    return (Reason("creatinine_without_previous", {"creatinine_umol_l": creatinine}),)
 
 
 Test = Callable[[Values, Values], Reason | None]

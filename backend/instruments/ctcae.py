@@ -1,8 +1,9 @@
 """CTCAE v5.0 grades of laboratory values and of fever (NCI, 2017). A proposal: an adverse event is graded by a person.
 
 Grades that need a clinician (anaemia 4, albumin 4, fever above 40.0 for more than 24 h) are never given here. Of liver
-enzymes, GGT and bilirubin an abnormal baseline (above its upper limit) replaces the limit; a baseline that is not
-known is taken as normal, and the reason says so. CRS and ICANS have scales of their own (`astct`).
+enzymes, GGT and bilirubin an abnormal baseline (above its upper limit) replaces the limit; one that is not known is
+taken as normal, which never grades too low, and the reason says so. Of creatinine and fibrinogen an unknown baseline
+could make the grade worse: there is none then, but the least it can be. CRS and ICANS have their own (`astct`).
 """
 
 from collections.abc import Mapping
@@ -103,7 +104,7 @@ def grade(
             None,
             (Reason("unknown", {"missing": tuple(k for k, v in (("value", value), ("unit", unit)) if v is None)}),),
         )
-    by = units.factor(term, unit, UNITS[term])
+    by = units.factor(term, units.ucum(unit), UNITS[term])
     if by is None:
         raise WrongUnit(f"{term} comes in {', '.join(units.accepted(term, UNITS[term]))}")
     x, low, high, base = (None if one is None else one * by for one in (value, lln, uln, baseline))
@@ -153,14 +154,14 @@ def _rise(value: Decimal, uln: Decimal | None, baseline: Decimal | None, high: H
 
 
 def _creatinine(value: Decimal, uln: Decimal | None, baseline: Decimal | None) -> Grade:
-    """Grades 2 and 3 also by the subject's own baseline; the worse counts."""
-    own = 0
-    if baseline is not None:
-        own = _above(value, tuple(step * baseline for step in CREATININE_OF_BASELINE))
-        own = own + 1 if own else 0
+    """Grades 2 and 3 also by the subject's own baseline, the worse counts: below grade 3 it hangs on the baseline."""
     if uln is None:
         return Grade(None, (Reason("unknown", {"missing": ("uln",)}),))
     by_limit = _above(value, tuple(step * uln for step in CREATININE_OF_ULN))
+    if baseline is None and by_limit < 3:
+        return Grade(None, (Reason("unknown", {"missing": ("baseline",), "at_least": by_limit}),))
+    own = _above(value, tuple(step * baseline for step in CREATININE_OF_BASELINE)) if baseline is not None else 0
+    own = own + 1 if own else 0
     word = "of_baseline" if own > by_limit else "of_upper_limit"
     return Grade(max(own, by_limit), (Reason(word, {"value": value, "uln": uln, "baseline": baseline}),))
 
@@ -172,6 +173,8 @@ def _fibrinogen(value: Decimal, lln: Decimal | None, baseline: Decimal | None) -
     if lln is None:
         return Grade(None, (Reason("unknown", {"missing": ("lln",)}),))
     by_limit = _below(value, tuple(step * lln for step in FIBRINOGEN_OF_LLN))
+    if baseline is None and 0 < by_limit < 4:
+        return Grade(None, (Reason("unknown", {"missing": ("baseline",), "at_least": by_limit}),))
     own = 0
     if by_limit and baseline:
         fallen = (baseline - value) / baseline * 100

@@ -7,6 +7,7 @@ The study product does not count as an investigational drug of criterion 5.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from backend.instruments import sledai2k, steroids
 from backend.instruments.logic import Reason, Truth, compared, every, negated
@@ -128,9 +129,9 @@ def _new(present: frozenset[str], open_ones: frozenset[str], previous: Collectio
     return (None if open_ones - frozenset(previous) else False), False
 
 
-def within_maintenance(drug: str, mg_per_day: Decimal | None) -> Truth:
+def within_maintenance(drug: str, mg_per_day: Fraction | Decimal | None) -> Truth:
     """Whether a drug's dose lies within standard maintenance; drugs without a ceiling have none to pass."""
     if drug not in MAINTENANCE_MG:
         return True
     most, days = MAINTENANCE_MG[drug]
-    return compared(mg_per_day, most, lambda value, limit: value * days <= limit)
+    return None if mg_per_day is None else Fraction(mg_per_day) * days <= Fraction(most)

@@ -8,6 +8,9 @@ steroids and fludrocortisone are not counted.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+
+from backend.instruments.units import rounded
 
 REFERENCE_MG = Decimal(5)
 EQUAL_TO_5_MG: Mapping[str, Decimal] = {
@@ -32,26 +35,34 @@ class Dose:
     mg: Decimal | None = None
     every_days: Decimal | None = None
 
-    def daily(self) -> Decimal | None:
-        """mg of the drug a day; None where it is unknown."""
+    def daily(self) -> Fraction | None:
+        """mg of the drug a day, exactly; None where it is unknown."""
         if self.mg_per_day is not None:
-            return self.mg_per_day
-        return None if self.mg is None or self.every_days is None else self.mg / self.every_days
+            return Fraction(self.mg_per_day)
+        return None if self.mg is None or self.every_days is None else Fraction(self.mg) / Fraction(self.every_days)
 
 
-def as_prednisolone(drug: str, mg: Decimal) -> Decimal:
-    """mg of prednisolone. KeyError for a drug that is none of these."""
-    return mg * REFERENCE_MG / EQUAL_TO_5_MG[drug]
+def as_prednisolone(drug: str, mg: Fraction | Decimal) -> Fraction:
+    """mg of prednisolone, exactly. KeyError for a drug that is none of these."""
+    return Fraction(mg) * Fraction(REFERENCE_MG) / Fraction(EQUAL_TO_5_MG[drug])
 
 
 def per_day(doses: Iterable[Dose] | None) -> Decimal | None:
-    """mg of prednisolone a day of all regimens together; None while one is unknown, 0 of none."""
+    """mg of prednisolone a day of all regimens together; None while one is unknown, 0 of none.
+
+    Added as fractions, so that thirds that make a whole make it exactly: limits hold at equality.
+    """
     if doses is None:
         return None
-    total = Decimal(0)
+    total = Fraction(0)
     for dose in doses:
         daily = dose.daily()
         if daily is None:
             return None
         total += as_prednisolone(dose.drug, daily)
-    return total
+    return as_decimal(total)
+
+
+def as_decimal(amount: Fraction) -> Decimal:
+    """As a decimal of at most twelve significant digits."""
+    return rounded(Decimal(amount.numerator) / Decimal(amount.denominator))

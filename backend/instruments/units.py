@@ -5,7 +5,7 @@ analyte. Raw values are kept as given; what is computed here stands beside them.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 
 # Spellings in use at laboratories, as UCUM (case-sensitive).
 SPELLINGS: Mapping[str, str] = {
@@ -75,7 +75,7 @@ _OF: Mapping[str, Mapping[str, Decimal]] = {
     "acr": {"mg/mmol": Decimal(1), "mg/g": 1 / UPCR_MG_PER_G},
     **{analyte: {"/[HPF]": Decimal(1)} for analyte in ("urine_rbc", "urine_wbc")},
 }
-_DIGITS = 12  # significant digits a conversion keeps; far beyond any assay's
+_CONTEXT = Context(prec=12)  # significant digits that computed values keep; far beyond any assay's
 
 
 def ucum(unit: str) -> str:
@@ -91,24 +91,20 @@ def accepted(analyte: str, canonical: str | None = None) -> tuple[str, ...]:
 
 
 def factor(analyte: str, unit: str, to: str) -> Decimal | None:
-    """What a value of `unit` is multiplied with to stand in `to`; None where they do not convert."""
-    given, wanted = ucum(unit), ucum(to)
-    if given == wanted:
+    """What a value of `unit` is multiplied with to stand in `to`, both UCUM; None where they do not convert."""
+    if unit == to:
         return Decimal(1)
     worth = _OF.get(analyte, {})
-    return worth[given] / worth[wanted] if given in worth and wanted in worth else None
+    return worth[unit] / worth[to] if unit in worth and to in worth else None
 
 
 def convert(analyte: str, value: Decimal, unit: str, to: str) -> Decimal | None:
-    """The value in another unit of its analyte, None where the units do not convert. The same unit keeps its digits."""
-    by = factor(analyte, unit, to)
+    """The value in another unit, in any spelling; None where they do not convert. The same unit keeps its digits."""
+    by = factor(analyte, ucum(unit), ucum(to))
     return value if by == 1 else None if by is None else rounded(value * by)
 
 
 def rounded(value: Decimal) -> Decimal:
-    """At most twelve significant digits, without needless zeros."""
-    if not value:
-        return Decimal(0)
-    shorter = value.quantize(Decimal(1).scaleb(value.adjusted() - _DIGITS + 1)) if value.is_finite() else value
-    plain = shorter.normalize()
-    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
+    """At most twelve significant digits, without needless zeros or an exponent."""
+    shorter = _CONTEXT.plus(value).normalize(_CONTEXT)
+    return Decimal(format(shorter, "f")) if shorter else Decimal(0)

@@ -18,7 +18,7 @@ from backend.db import db, transaction
 from backend.models.conduct import Delegation
 from backend.models.people import AccountSite
 from backend.models.record import AuditEvent
-from tests.contract.stage import Stage, problem_of, send
+from tests.contract.stage import RASH, Stage, problem_of, send
 
 CLINIC = ("nurse", "doctor", "chief")
 ANY_VERSION = {"If-Match": "*"}
@@ -160,6 +160,20 @@ RECORD = (
     Act("dose level", "subject:change", "PATCH", S, lambda stage: {"dose_level": "1", "reason": "confirmed"}),
     Act("organs", "subject:change", "PATCH", S, lambda stage: {"prior_organs": ["skin"], "reason": "asked again"}),
     Act("zone", "subject:change", "PATCH", S, lambda stage: {"time_zone": "Asia/Urumqi", "reason": "moved"}),
+    Act(
+        "adverse event",
+        "adverse_event:record",
+        "POST",
+        f"{S}/adverse-events",
+        lambda stage: {"id": fresh(), **RASH, "onset_at": ago(stage)},
+    ),
+    Act(
+        "adverse event correction",
+        "adverse_event:record",
+        "PATCH",
+        "/adverse-events/{adverse_event_id}",
+        lambda stage: {"grade": 3, "reason": "spread"},
+    ),
     Act("assessment", "assessment:record", "PUT", "/visits/{visit_id}/forms/pga", global_assessment),
 )
 OTHER_TASKS = (

@@ -142,6 +142,8 @@ ENTITIES = {
     "organs": ("subject:changed", "subject"),
     "zone": ("subject:changed", "subject"),
     "assessment": ("assessment:corrected", "assessment"),
+    "adverse event": ("adverse_event:recorded", "adverse_event"),
+    "adverse event correction": ("adverse_event:corrected", "adverse_event"),
 }
 
 

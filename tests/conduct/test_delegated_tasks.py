@@ -40,6 +40,7 @@ ALL_TASKS = (
     "product",
     "data_query",
     "grading",
+    "adverse_event",
     "assessment",
 )
 TASK_OF = {action: task for task, actions in delegation.TASKS.items() for action in actions}

@@ -25,6 +25,8 @@ KINDS = {
     "consent",
     "excuse",
     "excuse change",
+    "adverse event",
+    "adverse event correction",
     "assessment",
     "dose level",
     "organs",

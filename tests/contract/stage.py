@@ -32,6 +32,7 @@ PUBLIC = {
     "POST /api/v1/auth/refresh",
 }
 CARER = {"name": "Wang Fang", "phone": "13800138111", "locale": "zh-CN"}
+RASH = {"term": "rash maculo-papular", "soc": "skin", "grade": 2}
 Faults = list[tuple[str, str]]
 Headers = dict[str, str]
 
@@ -117,7 +118,8 @@ def _on_call(house: House) -> str:
 
 def _conduct(house: House, stage: Stage) -> dict[str, str]:
     """A product, and one of each thing that people can answer, approve or end."""
-    made = {name: str(uuid4()) for name in ("excuse_id", "query_id", "delegation_id", "amendment_id")}
+    names = ("excuse_id", "query_id", "delegation_id", "amendment_id", "adverse_event_id")
+    made = {name: str(uuid4()) for name in names}
     product = {"lot": "L1", "car_t_cells": 9000000, "weight_kg": 60, "release_tests": []}
     excuse = {"id": made["excuse_id"], "kind": "other", "since": iso(house.now), "reason": "agreed"}
     about = {"entity": "subject", "entity_id": stage.subject["id"], "question": "year of birth?"}
@@ -126,6 +128,12 @@ def _conduct(house: House, stage: Stage) -> dict[str, str]:
     for who, method, path, body in (
         (house.nurse, "PUT", f"{stage.at}/product", product),
         (house.nurse, "POST", f"{stage.at}/excuses", excuse),
+        (
+            house.nurse,
+            "POST",
+            f"{stage.at}/adverse-events",
+            {"id": made["adverse_event_id"], **RASH, "onset_at": iso(house.now)},
+        ),
         (house.doctor, "POST", f"{stage.at}/queries", {"id": made["query_id"], **about}),
         (house.nurse, "POST", "/delegations", {"id": made["delegation_id"], "site_id": str(house.site_id), **task}),
         (house.doctor, "POST", "/amendments", {"id": made["amendment_id"], "site_id": str(house.site_id), **ahead}),

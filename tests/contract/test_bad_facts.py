@@ -115,7 +115,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"code": "unobtainium"}, ("/code", "not_allowed")),
     ({"code": "an c"}, ("/code", "wrong_format")),
     ({"unit": "10^9/L"}, ("/unit", "wrong_unit")),
-    ({"unit": "/uL"}, ("/unit", "wrong_unit")),
+    ({"unit": "mg/L"}, ("/unit", "wrong_unit")),
     ({"unit": ...}, ("/unit", "required")),
     ({"value": -0.1}, ("/value", "out_of_range")),
     ({"value": 200.1}, ("/value", "out_of_range")),

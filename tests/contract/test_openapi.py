@@ -95,7 +95,7 @@ def test_every_door_has_an_action_or_is_public(document: dict[str, Any]) -> None
 
 def test_every_action_of_the_policy_opens_something(document: dict[str, Any]) -> None:
     """But for those that a door asks about inside: shown fields, and what a close may hold."""
-    inside = {"episode:grade", "message:read_text", "study:read"}
+    inside = {"adverse_event:judge", "episode:grade", "hold:override", "message:read_text", "study:read"}
     opened = {operation.get("x-action") for operation in operations(document).values()} - {None}
     assert set(policy.ACTIONS) - opened == inside
 

@@ -13,7 +13,7 @@ from house import Person, iso, subject_body
 from api.app import create_app
 from backend import policy
 from backend.models.record import AuditEvent
-from tests.contract.stage import PUBLIC, Stage, everything, problem_of, report_body, send
+from tests.contract.stage import PUBLIC, RASH, Stage, everything, problem_of, report_body, send
 
 WHO = {
     "patient": "patient",
@@ -205,6 +205,8 @@ def good_body(stage: Stage, door: Door) -> Any:
         "/delegations/{delegation_id}/end": {"reason": "left"},
         "/amendments/{amendment_id}/drop": {"reason": "withdrawn"},
     }  # fmt: skip
+    bodies["/subjects/{subject_id}/adverse-events"] = {"id": fresh, **RASH, "onset_at": now}
+    bodies["/adverse-events/{adverse_event_id}"] = {"grade": 3, "reason": "spread"}
     rated = {"revision": 1, "rater_id": str(house.doctor.id), "assessed_at": now}
     forms = {
         "sledai2k": {"present": ["rash"]},

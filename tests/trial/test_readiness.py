@@ -1,11 +1,13 @@
-"""What stands beside the infusion form: open fever, holds of the dose level, product, baselines. None of it refuses."""
+"""What stands beside the infusion form: open fever, holds, product, baselines. Only a held level refuses."""
 
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from house import House, iso, subject_body
 
+from backend.models.record import AuditEvent
 from tests.trial.desk import Subject, ago, at, fever, measured, refused, send, visit, z
 from tests.trial.test_product import RELEASE, put
 
@@ -178,8 +180,21 @@ def test_an_open_emergency_on_the_level_holds_the_others(sqlite_house: House) ->
     assert holding(house, same) == {"open_emergency": expected}
     assert "open_emergency" not in holding(house, other)
     assert "open_emergency" not in holding(house, sick)
-    answer = send(house, same, "infusion", actual_at=house.now)
+    # Shown to whoever looks, and enforced: only the principal investigator, with a reason, goes on all the same.
+    assert refused(send(house, same, "infusion", actual_at=house.now)) == (409, "infusion_held")
+    assert send(house, same, "infusion", planned_at=house.now).status_code == 201  # to plan is free
+    assert refused(send(house, same, "infusion", actual_at=house.now, override_reason="agreed")) == (403, "forbidden")
+    body = {"id": str(uuid4()), "kind": "infusion", "actual_at": iso(house.now)}
+    path = f"/subjects/{same['id']}/events"
+    assert refused(house.chief.post(path, body)) == (409, "infusion_held")
+    answer = house.chief.post(path, {**body, "override_reason": "the cells do not keep"})
     assert (answer.status_code, said(answer.json["hints"])["open_emergency"]) == (201, expected)
+    (kept,) = house.rows(sa.select(AuditEvent).where(AuditEvent.verb == "hold:overridden"))
+    assert (kept.actor_id, kept.new["holds"], kept.reason) == (
+        house.chief.id,
+        ["emergency_open"],
+        "the cells do not keep",
+    )
 
 
 @pytest.mark.parametrize("level", ["1", "2"])
