@@ -1,14 +1,14 @@
 """`flask --app wsgi …`: what an operator types."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pyotp
 import sqlalchemy as sa
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from api.scoring_commands import score
 from api.study_commands import study
@@ -19,6 +19,7 @@ from backend import (
     crypto,
     delegation,
     demo,
+    export,
     installation,
     staffing,
     strictjson,
@@ -223,7 +224,31 @@ def demo_age() -> None:
     raise SystemExit(0 if fresh else 1)
 
 
+@click.command("export")
+@with_appcontext
+@click.option("--output", required=True, type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--as-of", help="an instant with offset (RFC 3339): the dataset as it stood then")
+@click.option("--site", "sites", multiple=True, help="site code; all sites unless said")
+def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> None:
+    """Write the dataset without contact data as one zip; the export is kept in the audit trail."""
+    try:
+        at = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError as error:
+        raise click.ClickException("--as-of is not an instant") from error
+    if at is not None and at.tzinfo is None:
+        raise click.ClickException("--as-of needs an offset, for example 2026-11-25T08:00:00Z")
+    with trail.acting(trail.Actor(None, "operator", "command")), transaction():
+        wanted = sa.select(Site.id, Site.code).order_by(Site.code)
+        found = db.session.execute(wanted.where(Site.code.in_(sites)) if sites else wanted).all()
+        if sites and len(found) != len(set(sites)):
+            raise click.ClickException("no such site")
+        with output.open("wb") as file:
+            export.write(file, [row.id for row in found], at.astimezone(UTC) if at else None)
+        trail.record("dataset:exported", "dataset", output.name, new={"as_of": at, "bytes": output.stat().st_size})
+    click.echo(f"{output} {output.stat().st_size} bytes")
+
+
 def register(app: Flask) -> None:
     """Hang the commands on the application."""
-    for command in (audit, agenda_group, study, score, site, staff, demo_group, worker_run):
+    for command in (audit, agenda_group, study, score, site, staff, demo_group, worker_run, export_dataset):
         app.cli.add_command(command)

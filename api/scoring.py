@@ -3,11 +3,10 @@
 Used by `POST /scoring/…`, by `flask score` and by the visit forms. An absent key means the same as null, unknown.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
@@ -281,7 +280,7 @@ class PkInput(Body):
         load_default=None,
         validate=validate.Length(max=20),
     )
-    middle_blq = Word("drop", "zero", load_default="drop")
+    middle_blq = Word("drop", "zero", allow_none=True, load_default="drop")
 
     @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
     def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
@@ -357,7 +356,7 @@ class IcansInput(Body):
 class CtcaeInput(Body):
     """Limits and baseline stand in the value's unit."""
 
-    version = Word(*ctcae.VERSIONS, load_default=ctcae.VERSIONS[0])
+    version = Word(*ctcae.VERSIONS, allow_none=True, load_default=ctcae.VERSIONS[0])
     term = Word(*ctcae.TERMS, required=True)
     value = _amount("1e12")
     unit = Text(most=40, allow_none=True, load_default=None)
@@ -393,36 +392,3 @@ CONTRACTS: Mapping[str, tuple[type[Body], type[Any]]] = {
 def score(instrument: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to input that its schema has loaded."""
     return asdict(INSTRUMENTS[instrument](**given))
-
-
-# --- What comes out, for the published document ---------------------------------------------------------------
-
-_PLAIN: Mapping[Any, Callable[..., ma.fields.Field[Any]]] = {
-    int: ma.fields.Integer,
-    bool: ma.fields.Boolean,
-    str: ma.fields.String,
-    Decimal: Number,
-}
-
-
-def answer_schema(kind: type[Any], name: str) -> type[Body]:
-    """A schema that says what a dataclass holds."""
-    hints = get_type_hints(kind)
-    return type(name, (Body,), {one.name: _field(hints[one.name], f"{name}{one.name.title()}") for one in fields(kind)})
-
-
-def _field(hint: Any, name: str, *, required: bool = True, nullable: bool = False) -> ma.fields.Field[Any]:
-    if get_origin(hint) in (Union, UnionType):
-        inner = [one for one in get_args(hint) if one is not NoneType]
-        return _field(inner[0], name, required=required, nullable=len(inner) < len(get_args(hint)))
-    manners: dict[str, Any] = {"required": required, "allow_none": nullable}
-    if hint in _PLAIN:
-        return _PLAIN[hint](**manners)
-    if is_dataclass(hint):
-        return ma.fields.Nested(answer_schema(hint, name), **manners)  # type: ignore[arg-type]
-    if get_origin(hint) is tuple:
-        return ma.fields.List(_field(get_args(hint)[0], name), **manners)
-    arguments = get_args(hint)
-    if len(arguments) == 2 and arguments[1] is not Any:
-        return ma.fields.Dict(keys=ma.fields.String(), values=_field(arguments[1], name), **manners)
-    return ma.fields.Dict(keys=ma.fields.String(), **manners)

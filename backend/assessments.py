@@ -271,7 +271,7 @@ def _warnings(dossier: Dossier, slot: Slot, instrument: str, row: Assessment | N
 
 def _signatures(visit_id: UUID) -> list[Signature]:
     rows = sa.select(Signature).where(Signature.visit_id == visit_id)
-    return list(db.session.scalars(rows.order_by(Signature.at, Signature.id)))
+    return list(db.session.scalars(rows.order_by(Signature.audit_seq, Signature.at)))
 
 
 def signatures(visit_id: UUID) -> tuple[Signed, ...]:

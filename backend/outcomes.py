@@ -5,71 +5,32 @@ subject has left; only from then on an unknown response counts as none in the im
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
-from uuid import UUID
 
 from backend import clock
-from backend.analysis import courses, pharmacokinetics, response
+from backend.analysis import response
 from backend.analysis.change import change
-from backend.analysis.courses import Point
-from backend.analysis.pharmacokinetics import Sample
 from backend.analysis.response import Scored
 from backend.analysis.selection import Value, last_before, nearest
+from backend.course_outcomes import OF_COURSE
 from backend.dossiers import Dossier, Slot
 from backend.instruments import bilag2004
 from backend.instruments.logic import Reading, Reason
 from backend.instruments.steroids import as_decimal
-from backend.instruments.units import rounded
+from backend.results import LEFT, MISSING, NOT_YET_DUE, OBSERVED, UNKNOWN, Input, Result, measurement_input, shown
 from schedules.planned import NOT_APPLICABLE
 from schedules.protocol.definition import Outcome
 
-OBSERVED, UNKNOWN, NOT_YET_DUE, MISSING, LEFT = "observed", "unknown", "not_yet_due", "missing", "left"
-STATUSES = (OBSERVED, UNKNOWN, NOT_YET_DUE, MISSING, LEFT)
 RESPONSES = ("sri4", "lldas", "doris")
 MEASURES: Mapping[str, tuple[str, ...]] = {
     "anti_dsdna": ("anti_dsdna",),
     "urine_protein": ("urine_protein_24h",),
     "complement": ("c3", "c4"),
 }
-CYTOKINES = ("il6", "crp", "ferritin")
-_DAY = Decimal(86400)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One fact an outcome was computed from."""
-
-    kind: str  # assessment, measurement, medication, event
-    id: UUID | None
-    at: datetime | None
-    what: str
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One outcome of one subject, at a time point or of the whole course (`time_point` None).
-
-    `value`: true or false of a response, a number of a change, None where unknown. `imputed`: a response with unknown
-    counted as none, None where that is not due yet.
-    """
-
-    outcome: str
-    measure: str
-    time_point: str | None
-    visit_id: UUID | None
-    day: int | None
-    status: str
-    value: Any
-    imputed: bool | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[Input, ...] = ()
-    reasons: tuple[Reason, ...] = ()
 
 
 def outcomes_of(dossier: Dossier, as_of: datetime | None = None) -> list[Result]:
@@ -78,7 +39,7 @@ def outcomes_of(dossier: Dossier, as_of: datetime | None = None) -> list[Result]
     line = response.score_all(dossier.visits, {})
     found: list[Result] = []
     for outcome in dossier.study.outcomes:
-        make = _OF_COURSE.get(outcome.key)
+        make = OF_COURSE.get(outcome.key)
         if make is not None:
             found.extend(make(dossier, outcome))
         elif outcome.key in _AT_VISITS:
@@ -262,9 +223,11 @@ def _lacking(**values: Any) -> tuple[Reason, ...]:
 
 
 def _bilag_total(scored: Scored) -> int | None:
-    if scored.bilag is None or any(one.incomplete for one in scored.bilag.values()):
+    """The total, where no item that was not done and no unknown history could change it."""
+    if scored.bilag is None:
         return None
-    return bilag2004.total({system: one.grade for system, one in scored.bilag.items()}).numeric_total
+    points = [{bilag2004.POINTS[letter] for letter in some} for some in scored.bilag_possible().values()]
+    return sum(min(some) for some in points) if all(len(some) == 1 for some in points) else None
 
 
 def _values_change(codes: Sequence[str]) -> Any:
@@ -274,8 +237,8 @@ def _values_change(codes: Sequence[str]) -> Any:
             first = last_before(some, dossier.treated_at) if dossier.treated_at is not None else None
             now = _for_visit(some, slot, scored)
             found = change(first.reading if first else None, now.reading if now else None)
-            inputs = tuple(_measurement(one, what) for one, what in ((first, "baseline"), (now, "visit")) if one)
-            detail = {"baseline": _shown(first), "visit": _shown(now), **asdict(found)}
+            inputs = tuple(measurement_input(one, what) for one, what in ((first, "baseline"), (now, "visit")) if one)
+            detail = {"baseline": shown(first), "visit": shown(now), **asdict(found)}
             reasons = _lacking(baseline=first, visit=now)
             if found.censored and first and now:
                 reasons = (Reason("beyond_the_assays_limit"),)
@@ -292,16 +255,6 @@ def _for_visit(some: Sequence[Value], slot: Slot | None, scored: Scored | None) 
     return nearest(some, at, slot.opens_at, slot.closes_at)
 
 
-def _measurement(value: Value, what: str) -> Input:
-    return Input("measurement", value.id, value.at, f"{value.code}, {what}", _shown(value))
-
-
-def _shown(value: Value | None) -> Any:
-    if value is None:
-        return None
-    return value.reading.value if not value.reading.qualifier else f"{value.reading.qualifier}{value.reading.value}"
-
-
 _AT_VISITS: Mapping[str, Any] = {
     "sri4": _sri4,
     "lldas": _lldas,
@@ -310,119 +263,4 @@ _AT_VISITS: Mapping[str, Any] = {
     "pga": _score_change("pga", lambda one: one.pga),
     "bilag2004": _score_change("bilag2004", _bilag_total),
     **{key: _values_change(codes) for key, codes in MEASURES.items()},
-}
-
-
-# --- Of the whole course --------------------------------------------------------------------------------------
-
-
-def _points(dossier: Dossier, code: str) -> list[Point]:
-    """Values after infusion; `masked` where tocilizumab had been given by then."""
-    begun = dossier.infused_at
-    if begun is None:
-        return []
-    blocked = tocilizumab_on(dossier)
-    found = []
-    for value in dossier.values.get(code, ()):
-        day = dossier.day(value.at)
-        if value.at < begun or day is None:
-            continue
-        masked = blocked is not None and blocked <= begun.date() + timedelta(days=day)
-        found.append(Point(value.id, value.at, day, value.reading, masked))
-    return found
-
-
-def tocilizumab_on(dossier: Dossier) -> date | None:
-    """The first date after infusion on which tocilizumab was given."""
-    begun = dossier.infused_at
-    given = [one.since for one in dossier.medications if one.drug_class == "tocilizumab" and begun is not None]
-    after = [day for day in given if begun is not None and day >= begun.date()]
-    return min(after, default=None)
-
-
-def _baseline_value(dossier: Dossier, code: str) -> Value | None:
-    return last_before(dossier.values.get(code, ()), dossier.treated_at) if dossier.treated_at is not None else None
-
-
-def _course(outcome: str, measure: str, value: Any, detail: Mapping[str, Any], inputs: tuple[Input, ...]) -> Result:
-    status = OBSERVED if inputs else NOT_YET_DUE
-    return Result(outcome, measure, None, None, None, status, value, detail=detail, inputs=inputs)
-
-
-def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
-    begun = dossier.infused_at
-    values = dossier.values.get("car_copies", ())
-    if begun is None:
-        yield _course(outcome.key, "car_copies", None, {}, ())
-        return
-    samples = {_elapsed(value.at, begun): value for value in values if value.at >= begun - timedelta(days=1)}
-    profile = [
-        Sample(at, None if value.reading.qualifier == "<" else value.reading.value) for at, value in samples.items()
-    ]
-    settings = dossier.study.analysis
-    ends = [Decimal(end) for end in settings.get("auc_windows_days", (28, 90))]
-    windows = [*((Decimal(0), end) for end in ends), *pairwise(ends)]
-    middle = str(settings.get("auc_middle_blq", "drop"))
-    unit = dossier.study.measures["car_copies"].unit if "car_copies" in dossier.study.measures else None
-    found = pharmacokinetics.kinetics(profile, unit, windows, middle)
-    detail = {**asdict(found), "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun)}
-    inputs = tuple(_measurement(value, f"day {at}") for at, value in sorted(samples.items()))
-    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs)
-
-
-def _elapsed(at: datetime, begun: datetime) -> Decimal:
-    """Days from infusion to the sample, to the minute."""
-    return rounded(Decimal(round((at - begun).total_seconds() / 60)) * 60 / _DAY)
-
-
-def _to_visit(
-    dossier: Dossier,
-    profile: Sequence[Sample],
-    windows: Sequence[tuple[Decimal, Decimal]],
-    middle_blq: str,
-    begun: datetime,
-) -> Mapping[str, Any]:
-    """Windows that end with the sample of the visit planned for their last day, where that came a little early."""
-    found = {}
-    for start, end in windows:
-        visit = next((one for one in dossier.study.visits if one.anchor == "infusion" and one.day == end), None)
-        slot = next((one for one in dossier.slots if visit is not None and one.key == visit.key), None)
-        if slot is None or slot.opens_at is None or slot.closes_at is None:
-            continue
-        opens, closes = (_elapsed(edge, begun) for edge in (slot.opens_at, slot.closes_at))
-        times = [sample.time for sample in profile if opens <= sample.time < closes and start < sample.time < end]
-        if times:
-            until = max(times)
-            areas = pharmacokinetics.kinetics(profile, None, [(start, until)], middle_blq).auc
-            name = f"{start}-{end}"
-            found[name] = {"to_day": until, **{method: next(iter(area.values())) for method, area in areas.items()}}
-    return found
-
-
-def _b_cells(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
-    points, first = _points(dossier, "b_cells"), _baseline_value(dossier, "b_cells")
-    threshold = Decimal(dossier.study.analysis.get("b_cell_depletion_below_per_ul", 10))
-    found = courses.depletion(first.reading if first else None, points, threshold)
-    inputs = _course_inputs(first, dossier.values.get("b_cells", ()), points)
-    yield _course(outcome.key, "b_cells", found.first_day_below, asdict(found), inputs)
-
-
-def _cytokines(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
-    for code in CYTOKINES:
-        points, first = _points(dossier, code), _baseline_value(dossier, code)
-        found = courses.peak(first.reading if first else None, points, tocilizumab_on(dossier))
-        inputs = _course_inputs(first, dossier.values.get(code, ()), points)
-        yield _course(outcome.key, code, found.peak, asdict(found), inputs)
-
-
-def _course_inputs(first: Value | None, values: Sequence[Value], points: Sequence[Point]) -> tuple[Input, ...]:
-    days = {point.id: point.day for point in points}
-    start = (_measurement(first, "baseline"),) if first is not None else ()
-    return (*start, *(_measurement(value, f"day {days[value.id]}") for value in values if value.id in days))
-
-
-_OF_COURSE: Mapping[str, Callable[[Dossier, Outcome], Iterator[Result]]] = {
-    "pk": _pk,
-    "b_cells": _b_cells,
-    "cytokines": _cytokines,
 }

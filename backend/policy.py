@@ -58,6 +58,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "consent:set_text": frozenset({"principal_investigator", "administrator"}),
     "hold:override": frozenset({"principal_investigator"}),
     "outcome:read": _READERS,
+    "export:read": _DOCTORS | {"monitor", "statistician"},
     "cohort:read": _READERS,
     "adverse_event:read": _READERS,
     "adverse_event:record": CLINIC,

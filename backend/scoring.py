@@ -67,7 +67,7 @@ def _pk(
     not_done: Sequence[bool | None] | None = None,
     units: str | None = None,
     windows: Sequence[Sequence[Decimal]] | None = None,
-    middle_blq: str = "drop",
+    middle_blq: str | None = None,
 ) -> pharmacokinetics.Kinetics:
     """Lists of one length. A sample without a value and not BLQ tells nothing: it counts as not done."""
     nothing: list[None] = [None] * len(time)
@@ -77,7 +77,7 @@ def _pk(
         if not missing and (below or value is not None)
     ]
     asked = pharmacokinetics.WINDOWS if windows is None else tuple((start, end) for start, end in windows)
-    return pharmacokinetics.kinetics(samples, units, asked, middle_blq)
+    return pharmacokinetics.kinetics(samples, units, asked, middle_blq or "drop")
 
 
 def _change(baseline: Values | None = None, visit: Values | None = None) -> change.Change:
@@ -126,6 +126,10 @@ def _conversion(glucocorticoids: Sequence[Values] | None = None, **given: Decima
     return Converted(**{becomes: units.convert(analyte, value, unit, wanted)})
 
 
+def _ctcae(term: str, version: str | None = None, **given: Any) -> ctcae.Grade:
+    return ctcae.grade(version or ctcae.VERSIONS[0], term, **given)
+
+
 INSTRUMENTS: Mapping[str, Callable[..., Any]] = {
     "sledai2k": _sledai2k,
     "bilag2004": _bilag2004,
@@ -139,5 +143,5 @@ INSTRUMENTS: Mapping[str, Callable[..., Any]] = {
     "change_from_baseline": _change,
     "crs": astct.crs,
     "icans": astct.icans,
-    "ctcae": ctcae.grade,
+    "ctcae": _ctcae,
 }

@@ -19,7 +19,8 @@ from backend.analysis import cohorts, response, statistics
 from backend.db import db
 from backend.dossiers import Dossier
 from backend.models.subject import Subject
-from backend.outcomes import RESPONSES, Result
+from backend.outcomes import RESPONSES
+from backend.results import Result
 
 SETS = ("safety", "efficacy", "dlt_evaluable")
 ALL_LEVELS = "all"

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import marshmallow as ma
 
+from api.answer_schemas import answer_schema
 from api.doors import Caller, Room, listed
 from api.fields import Anything, Body, Id, Instant, Key, Number, Query, Word
-from api.scoring import answer_schema
-from backend import clock, dossiers, outcomes, policy, trial
+from backend import clock, dossiers, outcomes, policy, results, trial
 from backend.analysis.statistics import Proportion, Summary
 from backend.errors import fault
-from backend.outcomes import Result
+from backend.results import Result
 
 room = Room("outcomes", __name__, url_prefix="/api/v1", description="Registered outcomes and cohorts")
 
@@ -40,7 +40,7 @@ class OutcomeAnswer(Body):
     time_point = ma.fields.String(required=True, allow_none=True)
     visit_id = Id(required=True, allow_none=True)
     day = ma.fields.Integer(required=True, allow_none=True)
-    status = Word(*outcomes.STATUSES, required=True)
+    status = Word(*results.STATUSES, required=True)
     value = Anything(required=True, allow_none=True)
     imputed = ma.fields.Boolean(
         required=True, allow_none=True, metadata={"description": "responses: unknown counted as none, once it is due"}
@@ -98,7 +98,7 @@ class SubjectFigure(Body):
     subject_id = Id(required=True)
     number = ma.fields.String(required=True)
     dose_level = ma.fields.String(required=True)
-    status = Word(*outcomes.STATUSES, required=True)
+    status = Word(*results.STATUSES, required=True)
     value = Anything(required=True, allow_none=True)
     imputed = ma.fields.Boolean(required=True, allow_none=True)
     reasons = ma.fields.List(ma.fields.Nested(ReasonAnswer), required=True)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from api.answer_schemas import answer_schema
 from api.doors import Caller, Room
 from api.fields import Body
-from api.scoring import CONTRACTS, answer_schema, score
+from api.scoring import CONTRACTS, score
 
 room = Room("scoring", __name__, url_prefix="/api/v1/scoring", description="Instruments and outcomes, scored at once")
 

@@ -16,6 +16,7 @@ from backend.instruments.units import rounded
 ZERO = Decimal(0)
 WINDOWS = ((Decimal(0), Decimal(28)), (Decimal(0), Decimal(90)), (Decimal(28), Decimal(90)))
 EARLY = Decimal(28)
+_LEAST_FALL = Decimal("1e-12")  # of the value; below it the two rules agree and the logarithm loses its digits
 # Gates of the terminal phase: defaults of PKNCA 0.12.
 MIN_POINTS, ADJUSTED_R2_TIE, MIN_R2, MIN_SPAN = 3, Decimal("0.0001"), Decimal("0.9"), Decimal(2)
 
@@ -183,11 +184,9 @@ def _linear(t1: Decimal, c1: Decimal, t2: Decimal, c2: Decimal, a: Decimal, b: D
 
 def _linear_up_log_down(t1: Decimal, c1: Decimal, t2: Decimal, c2: Decimal, a: Decimal, b: Decimal) -> Decimal:
     """The same; a fall between positive values is exponential, so parts of a window add up to the whole."""
-    if not 0 < c2 < c1:
+    if not 0 < c2 < c1 or c1 - c2 < c1 * _LEAST_FALL:
         return _linear(t1, c1, t2, c2, a, b)
     rate = (c1 / c2).ln() / (t2 - t1)
-    if not rate:  # too small a fall for a logarithm to see
-        return _linear(t1, c1, t2, c2, a, b)
     at_a, at_b = (c1 * (-rate * (t - t1)).exp() for t in (a, b))
     return (at_a - at_b) / rate
 

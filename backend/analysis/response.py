@@ -19,6 +19,7 @@ from backend.instruments.bilag_items import SYSTEMS
 from backend.instruments.logic import Reading, Truth
 from backend.instruments.units import convert
 
+ACTIVE = ("A", "B", "C")
 ASKED_ABOUT = ("leukopenia", "thrombocytopenia", "fever")
 # What a visit's laboratory values are called in the instrument: code → (key, unit, key of the limit, which limit).
 _LABS: Mapping[str, tuple[str, str]] = {
@@ -70,10 +71,11 @@ class Scored:
         """Each system's possible grades: from the one that is known to the worst that could be."""
         if self.bilag is None:
             return {}
-        return {system: _possible(graded) for system, graded in self.bilag.items()}
+        return {system: possible_grades(graded) for system, graded in self.bilag.items()}
 
 
-def _possible(graded: Graded) -> tuple[str, ...]:
+def possible_grades(graded: Graded) -> tuple[str, ...]:
+    """From the worst that could be to what is known; where D and E cannot be told apart, both."""
     best = graded.grade or "E"
     worst = (graded.worst or graded.grade or "D") if graded.incomplete else best
     return GRADES[GRADES.index(worst) : GRADES.index(best) + 1]
@@ -95,7 +97,7 @@ def score_all(visits: Sequence[Visit], involved_before: Mapping[str, bool]) -> l
             bilag = {
                 system: bilag_grade(system, answered, involved.get(system), renal, visit.asked) for system in SYSTEMS
             }
-            involved |= {system: True for system, one in bilag.items() if one.grade in ("A", "B", "C")}
+            involved |= {system: True for system, one in bilag.items() if one.grade in ACTIVE}
             renal = (answered.get("systems") or {}).get("renal", {}).get("current")
         found.append(_scored(visit, bilag))
     return found
@@ -223,9 +225,9 @@ def _gastrointestinal(now: Scored) -> Truth:
     if said is not None or now.bilag is None:
         return None if said is None else bool(said)
     graded = now.bilag["gastrointestinal"]
-    if graded.grade in ("A", "B", "C"):
+    if graded.grade in ACTIVE:
         return True
-    return None if graded.incomplete else False
+    return None if set(possible_grades(graded)) & set(ACTIVE) else False
 
 
 def _new_bilag(previous: Scored | None, now: Scored) -> Truth:

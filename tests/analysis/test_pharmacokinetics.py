@@ -430,6 +430,14 @@ def test_a_fall_in_the_last_digit_alone_is_a_plateau(lower: str) -> None:
     assert area(of([0, 28], ["1", lower]), "0-28", LOG) == near(28)
 
 
+@pytest.mark.parametrize("lower", ["2.999999999999", "2.9999999999999999999999", "2.999999999999999999999999998"])
+def test_a_part_of_a_very_slow_fall_is_its_share(lower: str) -> None:
+    """30 of 100 days at 3, to far more digits than are asked for: 90, in either method."""
+    answer = of([0, 100], ["3", lower], [(0, 30)])
+    assert area(answer, "0-30", LINEAR) == near(90)
+    assert area(answer, "0-30", LOG) == near(90)
+
+
 def test_a_fall_slower_than_any_life_has_no_half_life() -> None:
     values = ["10", "1", "0.9999999999999999999999999999", "0.9999999999999999999999999998"]
     assert outcome(of([7, 1000, 2000, 3000], values), "half_life", "cmax") == (None, 10)

@@ -104,8 +104,12 @@ def make_real(stage: Stage, case: Case) -> None:
     case.query.update({name: real[name] for name in ("site_id", "subject_id") if name in case.query})
     if len(str(case.body)) % 4 == 0:
         return
+    if "/forms/" in case.path:
+        del real["answers"]  # each form has its own
     for row in _rows(case.body):
         row.update({name: value for name, value in real.items() if name in row})
+        if case.path.endswith("/attendance"):
+            row["outcome"] = "attended"
         if "events" in case.path and "kind" in row:
             row["kind"] = "admission"
     if "If-Match" in case.headers:
@@ -168,6 +172,10 @@ def _plausible(stage: Stage) -> dict[str, Any]:
         "seen_signal_seq": 1,
         "zone_from": "2026-06-01",
         "at": now,
+        "rater_id": str(stage.house.doctor.id),
+        "assessed_at": now,
+        "onset_at": now,
+        "episode_id": None,
     }
 
 

@@ -1,0 +1,132 @@
+"""Outcomes of the whole course: kinetics of the CAR-T cells, B cells, cytokines and inflammation."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from backend.analysis import courses, pharmacokinetics
+from backend.analysis.courses import Point
+from backend.analysis.pharmacokinetics import Sample
+from backend.analysis.selection import Value, last_before
+from backend.dossiers import Dossier
+from backend.instruments.units import rounded
+from backend.results import NOT_YET_DUE, OBSERVED, Input, Result, measurement_input
+from schedules.protocol.definition import Outcome
+
+CYTOKINES = ("il6", "crp", "ferritin")
+_DAY = Decimal(86400)
+
+
+def _points(dossier: Dossier, code: str) -> list[Point]:
+    """Values after infusion; `masked` where tocilizumab had been given by then."""
+    begun = dossier.infused_at
+    if begun is None:
+        return []
+    blocked = tocilizumab_on(dossier)
+    found = []
+    for value in dossier.values.get(code, ()):
+        day = dossier.day(value.at)
+        if value.at < begun or day is None:
+            continue
+        masked = blocked is not None and blocked <= begun.date() + timedelta(days=day)
+        found.append(Point(value.id, value.at, day, value.reading, masked))
+    return found
+
+
+def tocilizumab_on(dossier: Dossier) -> date | None:
+    """The first date after infusion on which tocilizumab was given."""
+    begun = dossier.infused_at
+    given = [one.since for one in dossier.medications if one.drug_class == "tocilizumab" and begun is not None]
+    after = [day for day in given if begun is not None and day >= begun.date()]
+    return min(after, default=None)
+
+
+def _baseline_value(dossier: Dossier, code: str) -> Value | None:
+    return last_before(dossier.values.get(code, ()), dossier.treated_at) if dossier.treated_at is not None else None
+
+
+def _course(outcome: str, measure: str, value: Any, detail: Mapping[str, Any], inputs: tuple[Input, ...]) -> Result:
+    status = OBSERVED if inputs else NOT_YET_DUE
+    return Result(outcome, measure, None, None, None, status, value, detail=detail, inputs=inputs)
+
+
+def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
+    begun = dossier.infused_at
+    values = dossier.values.get("car_copies", ())
+    if begun is None:
+        yield _course(outcome.key, "car_copies", None, {}, ())
+        return
+    samples = {_elapsed(value.at, begun): value for value in values if value.at >= begun - timedelta(days=1)}
+    profile = [
+        Sample(at, None if value.reading.qualifier == "<" else value.reading.value) for at, value in samples.items()
+    ]
+    settings = dossier.study.analysis
+    ends = [Decimal(end) for end in settings.get("auc_windows_days", (28, 90))]
+    windows = [*((Decimal(0), end) for end in ends), *pairwise(ends)]
+    middle = str(settings.get("auc_middle_blq", "drop"))
+    unit = dossier.study.measures["car_copies"].unit if "car_copies" in dossier.study.measures else None
+    found = pharmacokinetics.kinetics(profile, unit, windows, middle)
+    detail = {**asdict(found), "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun)}
+    inputs = tuple(measurement_input(value, f"day {at}") for at, value in sorted(samples.items()))
+    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs)
+
+
+def _elapsed(at: datetime, begun: datetime) -> Decimal:
+    """Days from infusion to the sample, to the minute."""
+    return rounded(Decimal(round((at - begun).total_seconds() / 60)) * 60 / _DAY)
+
+
+def _to_visit(
+    dossier: Dossier,
+    profile: Sequence[Sample],
+    windows: Sequence[tuple[Decimal, Decimal]],
+    middle_blq: str,
+    begun: datetime,
+) -> Mapping[str, Any]:
+    """Windows that end with the sample of the visit planned for their last day, where that came a little early."""
+    found = {}
+    for start, end in windows:
+        visit = next((one for one in dossier.study.visits if one.anchor == "infusion" and one.day == end), None)
+        slot = next((one for one in dossier.slots if visit is not None and one.key == visit.key), None)
+        if slot is None or slot.opens_at is None or slot.closes_at is None:
+            continue
+        opens, closes = (_elapsed(edge, begun) for edge in (slot.opens_at, slot.closes_at))
+        times = [sample.time for sample in profile if opens <= sample.time < closes and start < sample.time < end]
+        if times:
+            until = max(times)
+            areas = pharmacokinetics.kinetics(profile, None, [(start, until)], middle_blq).auc
+            name = f"{start}-{end}"
+            found[name] = {"to_day": until, **{method: next(iter(area.values())) for method, area in areas.items()}}
+    return found
+
+
+def _b_cells(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
+    points, first = _points(dossier, "b_cells"), _baseline_value(dossier, "b_cells")
+    threshold = Decimal(dossier.study.analysis.get("b_cell_depletion_below_per_ul", 10))
+    found = courses.depletion(first.reading if first else None, points, threshold)
+    inputs = _course_inputs(first, dossier.values.get("b_cells", ()), points)
+    yield _course(outcome.key, "b_cells", found.first_day_below, asdict(found), inputs)
+
+
+def _cytokines(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
+    for code in CYTOKINES:
+        points, first = _points(dossier, code), _baseline_value(dossier, code)
+        found = courses.peak(first.reading if first else None, points, tocilizumab_on(dossier))
+        inputs = _course_inputs(first, dossier.values.get(code, ()), points)
+        yield _course(outcome.key, code, found.peak, asdict(found), inputs)
+
+
+def _course_inputs(first: Value | None, values: Sequence[Value], points: Sequence[Point]) -> tuple[Input, ...]:
+    days = {point.id: point.day for point in points}
+    start = (measurement_input(first, "baseline"),) if first is not None else ()
+    return (*start, *(measurement_input(value, f"day {days[value.id]}") for value in values if value.id in days))
+
+
+OF_COURSE: Mapping[str, Callable[[Dossier, Outcome], Iterator[Result]]] = {
+    "pk": _pk,
+    "b_cells": _b_cells,
+    "cytokines": _cytokines,
+}
