@@ -1,0 +1,388 @@
+"""Scored forms of a visit through the doors: filled in by revision, scored from what is stored, signed in two parts.
+
+Proves that low counts and fever after treatment count only where lupus was said to be the cause, that nothing wrong is
+stored, and that only a changed answer voids a signature.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from house import House, Person, iso
+from werkzeug.test import TestResponse
+
+from backend.models.findings import Assessment
+from tests.trial.desk import at, faults, measured, refused, visit
+
+UNITS = {
+    "anti_dsdna": "[IU]/mL",
+    "c3": "g/L",
+    "c4": "g/L",
+    "urine_protein_24h": "g/(24.h)",
+    "urine_rbc": "/[HPF]",
+    "urine_wbc": "/[HPF]",
+    "b_cells": "/uL",
+    "igg": "g/L",
+    "il6": "pg/mL",
+    "crp": "mg/L",
+    "ferritin": "ug/L",
+    "wbc": "10*9/L",
+    "anc": "10*9/L",
+    "lymphocytes": "10*9/L",
+    "haemoglobin": "g/L",
+    "platelets": "10*9/L",
+    "creatinine": "umol/L",
+    "alt": "U/L",
+    "ast": "U/L",
+    "bilirubin": "umol/L",
+    "car_copies": "{copies}/ug",
+    "fibrinogen": "g/L",
+}
+QUIET: dict[str, Any] = {"present": [], "not_assessed": [], "attribution": {}}
+MILD: dict[str, Any] = {"value": 1, "scale": "0-3"}
+NO_BILAG: dict[str, Any] = {"systems": {}}
+SIGNED = ("sledai2k", "pga", "bilag2004")
+
+
+def fill(house: House, here: dict[str, Any], form: str, answers: Any, revision: int = 1, **over: Any) -> TestResponse:
+    """One revision as the doctor, whatever comes of it."""
+    who: Person = over.pop("who", house.doctor)
+    body = {"revision": revision, "answers": answers, **{name: iso(value) for name, value in over.items()}}
+    return who.put(f"/visits/{here['id']}/forms/{form}", body)
+
+
+def filled(house: House, here: dict[str, Any], form: str, answers: Any, revision: int = 1, **over: Any) -> Any:
+    answer = fill(house, here, form, answers, revision, **over)
+    assert answer.status_code == (201 if revision == 1 else 200), answer.text
+    return answer.json
+
+
+def sheet(house: House, here: dict[str, Any]) -> Any:
+    answer = house.monitor.get(f"/visits/{here['id']}/forms")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def form_of(house: House, here: dict[str, Any], name: str) -> Any:
+    return next(one for one in sheet(house, here)["forms"] if one["instrument"] == name)
+
+
+def lupus_forms(house: House, here: dict[str, Any]) -> None:
+    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
+        filled(house, here, name, answers)
+
+
+def value(house: House, subject: Any, code: str, number: Any, **over: Any) -> Any:
+    answer = measured(house, subject, code, number, unit=UNITS[code], **over)
+    assert answer.status_code == 201, answer.text
+    return answer.json["items"][0]
+
+
+def sign(house: House, here: dict[str, Any], part: str, who: Person | None = None, **over: Any) -> TestResponse:
+    signer = who or house.doctor
+    body = {"id": str(uuid4()), "part": part, "meaning": "as I found it", **over}
+    return signer.post(f"/visits/{here['id']}/signature", body, **house.confirmed(signer))
+
+
+def assessments(house: House) -> int:
+    return len(house.rows(sa.select(Assessment)))
+
+
+@pytest.fixture
+def subject(sqlite_house: House) -> dict[str, Any]:
+    return sqlite_house.infused(days_ago=28)
+
+
+@pytest.fixture
+def v14(sqlite_house: House, subject: dict[str, Any]) -> dict[str, Any]:
+    return visit(sqlite_house, subject, "V14")
+
+
+# --- by revision --------------------------------------------------------------------------------------------------
+
+
+def test_a_form_is_filled_in_repeated_and_changed_by_revision(house: House) -> None:
+    here = visit(house, house.infused(days_ago=28), "V14")
+    when = {"assessed_at": house.now, "rater_id": str(house.doctor.id)}
+    first = fill(house, here, "sledai2k", {"present": ["arthritis"]}, **when)
+    assert (first.status_code, first.json["stored"], first.json["revision"]) == (201, True, 1)
+    assert first.json["score"]["sledai_2k"] == 4
+    house.turn(minutes=10)
+    again = fill(house, here, "sledai2k", {"present": ["arthritis"]}, **when)
+    assert (again.status_code, again.json["stored"]) == (200, False)
+    assert again.json["recorded_at"] == first.json["recorded_at"]
+    assert refused(fill(house, here, "sledai2k", {"present": ["rash"]}, **when)) == (412, "stale")
+    assert refused(fill(house, here, "sledai2k", {"present": ["rash"]}, 3, **when)) == (412, "stale")
+    second = fill(house, here, "sledai2k", {"present": ["rash"]}, 2, reason="looked again", **when)
+    assert (second.status_code, second.json["stored"], second.json["score"]["sledai_2k"]) == (200, True, 2)
+
+    history = house.monitor.get(f"/visits/{here['id']}/forms/sledai2k/history").json["items"]
+    assert [(one["revision"], one["answers"]["present"], one["reason"]) for one in history] == [
+        (1, ["arthritis"], None),
+        (2, ["rash"], "looked again"),
+    ]
+    assert {(one["rater"], one["recorded_by"]) for one in history} == {("Doctor", "Doctor")}
+    assert house.chief.get("/audit/verify").json["intact"] is True
+
+
+def test_a_preview_scores_and_stores_nothing(sqlite_house: House, v14: dict[str, Any]) -> None:
+    shown = fill(sqlite_house, v14, "sledai2k", {"present": ["arthritis", "rash"]}, preview=True)
+    assert (shown.status_code, shown.json["stored"], shown.json["revision"]) == (200, False, 0)
+    assert shown.json["score"]["sledai_2k"] == 6
+    assert assessments(sqlite_house) == 0
+    assert form_of(sqlite_house, v14, "sledai2k")["answers"] is None
+
+
+def test_the_nurse_enters_what_an_investigator_rated(sqlite_house: House, v14: dict[str, Any]) -> None:
+    house = sqlite_house
+    assert faults(fill(house, v14, "pga", MILD, who=house.nurse)) == [("/rater_id", "not_allowed")]
+    for wrong in (house.rival, house.monitor):
+        refusal = fill(house, v14, "pga", MILD, rater_id=str(wrong.id))
+        assert faults(refusal) == [("/rater_id", "not_allowed")]
+    assert faults(fill(house, v14, "pga", MILD, rater_id=str(uuid4()))) == [("/rater_id", "not_allowed")]
+    assert assessments(house) == 0
+    filled(house, v14, "pga", MILD, who=house.nurse, rater_id=str(house.backup.id))
+    [row] = house.nurse.get(f"/visits/{v14['id']}/forms/pga/history").json["items"]
+    assert (row["rater"], row["recorded_by"]) == ("Backup", "Nurse")
+
+
+def test_an_assessment_does_not_lie_in_the_future(sqlite_house: House, v14: dict[str, Any]) -> None:
+    later = sqlite_house.now + timedelta(hours=2)
+    assert faults(fill(sqlite_house, v14, "pga", MILD, assessed_at=later)) == [("/assessed_at", "in_the_future")]
+    assert assessments(sqlite_house) == 0
+
+
+def test_a_frozen_visit_takes_no_form(sqlite_house: House, v14: dict[str, Any]) -> None:
+    house = sqlite_house
+    shut = {"id": str(uuid4()), "closed": True, "reason": "reviewed"}
+    assert house.monitor.post(f"/visits/{v14['id']}/freeze", shut).status_code == 201
+    assert refused(fill(house, v14, "pga", MILD)) == (409, "visit_frozen")
+    assert assessments(house) == 0
+
+
+SYSTEMS = "/answers/systems"
+
+
+@pytest.mark.parametrize(
+    ("form", "answers", "path"),
+    [
+        ("sledai2k", {"present": ["sadness"]}, "/answers/present/0"),
+        ("sledai2k", {"present": ["rash", "rash"]}, "/answers/present/1"),
+        ("sledai2k", {"present": ["rash"], "not_assessed": ["rash"]}, "/answers/not_assessed/0"),
+        ("sledai2k", {"present": [], "mood": 1}, "/answers/mood"),
+        ("sledai2k", {"present": ["fever"], "attribution": {"fever": "weather"}}, "/answers/attribution/fever"),
+        ("pga", {"value": 3.5, "scale": "0-3"}, "/answers/value"),
+        ("pga", {"value": 3, "scale": "0-5"}, "/answers/scale"),
+        ("pga", {"value": -1, "scale": "0-3"}, "/answers/value"),
+        ("bilag2004", {"systems": {"constitutional": {"items": {"98": 2}}}}, f"{SYSTEMS}/constitutional/items/98"),
+        ("bilag2004", {"systems": {"constitutional": {"items": {"1": 5}}}}, f"{SYSTEMS}/constitutional/items/1"),
+        ("bilag2004", {"systems": {"constitutional": {"current": {}}}}, f"{SYSTEMS}/constitutional/current"),
+        ("bilag2004", {"systems": {"renal": {"previous": {}}}}, f"{SYSTEMS}/renal/previous"),
+        ("bilag2004", {"systems": {"renal": {"current": {"colour": 1}}}}, f"{SYSTEMS}/renal/current/colour"),
+        ("bilag2004", {"systems": {"spleen": {}}}, f"{SYSTEMS}/spleen"),
+        ("treatment", {}, "/answers/medications_reviewed"),
+        ("treatment", {"medications_reviewed": "perhaps"}, "/answers/medications_reviewed"),
+    ],
+)
+def test_bad_answers_are_refused_at_their_place(
+    sqlite_house: House, v14: dict[str, Any], form: str, answers: Any, path: str
+) -> None:
+    assert [where for where, _ in faults(fill(sqlite_house, v14, form, answers))] == [path]
+    assert assessments(sqlite_house) == 0
+
+
+# --- what the sheet shows -----------------------------------------------------------------------------------------
+
+
+def test_the_sheet_shows_what_is_missing(sqlite_house: House, subject: Any, v14: dict[str, Any]) -> None:
+    bare = sheet(sqlite_house, v14)
+    assert bare["missing_forms"] == ["sledai2k", "pga", "bilag2004", "treatment"]
+    assert {"c3", "c4", "wbc", "anti_dsdna"} <= set(bare["missing_values"])
+    filled(sqlite_house, v14, "treatment", {"medications_reviewed": True})
+    value(sqlite_house, subject, "c3", 0.9)
+    value(sqlite_house, subject, "c4", None, not_done=True)
+    now = sheet(sqlite_house, v14)
+    assert now["missing_forms"] == ["sledai2k", "pga", "bilag2004"]
+    assert set(bare["missing_values"]) - set(now["missing_values"]) == {"c3", "c4"}
+    assert form_of(sqlite_house, v14, "treatment")["score"]["steroid_mg"] == 0
+    assert form_of(sqlite_house, v14, "pga")["score"] is None
+
+
+def test_the_value_nearest_inside_the_window_stands_for_the_visit(sqlite_house: House, subject: Any) -> None:
+    house = sqlite_house
+    here = visit(house, subject, "V14")
+    house.to(2026, 3, 6, 9)
+    value(house, subject, "c3", 0.5, collected_at=at(2026, 2, 26, 23))  # the evening before the window
+    value(house, subject, "c3", 0.6, collected_at=at(2026, 2, 27, 9))
+    chosen = value(house, subject, "c3", 0.7, collected_at=at(2026, 3, 3, 9))
+    value(house, subject, "c4", 0.1, collected_at=at(2026, 3, 6, 1))  # the night after it
+    filled(house, here, "pga", MILD, assessed_at=at(2026, 3, 2, 9))
+    values = sheet(house, here)["values"]
+    assert set(values) == {"c3"}
+    assert (values["c3"]["measurement_id"], values["c3"]["value"]) == (chosen["id"], Decimal("0.7"))
+
+
+def test_values_are_held_against_the_descriptors_and_set_none(sqlite_house: House, subject: Any, v14: Any) -> None:
+    value(sqlite_house, subject, "urine_protein_24h", 0.2)
+    value(sqlite_house, subject, "urine_rbc", 9)
+    value(sqlite_house, subject, "urine_wbc", 2)
+    score = filled(sqlite_house, v14, "sledai2k", {"present": ["proteinuria"]})["score"]
+    assert score["sledai_2k"] == 4
+    found = {name: score["lab_consistency"].get(name) for name in ("proteinuria", "haematuria", "pyuria")}
+    assert found == {"proteinuria": "conflict", "haematuria": "abnormal_but_not_marked", "pyuria": "agrees"}
+
+
+@pytest.mark.parametrize(
+    ("attribution", "score", "least", "unsaid"),
+    [
+        ({}, None, 4, ["fever", "leukopenia"]),
+        ({"fever": "lupus"}, None, 5, ["leukopenia"]),
+        ({"fever": "lupus", "leukopenia": "lupus"}, 6, 6, []),
+        ({"fever": "crs", "leukopenia": "treatment"}, 4, 4, []),
+    ],
+)
+def test_after_infusion_low_counts_and_fever_count_only_as_lupus(
+    sqlite_house: House, v14: Any, attribution: Any, score: int | None, least: int, unsaid: list[str]
+) -> None:
+    answers = {"present": ["arthritis", "leukopenia", "fever"], "attribution": attribution}
+    filled(sqlite_house, v14, "sledai2k", answers)
+    whole = sheet(sqlite_house, v14)
+    assert set(whole["asked"]) == {"fever", "leukopenia", "thrombocytopenia"}
+    found = form_of(sqlite_house, v14, "sledai2k")["score"]
+    assert (found["sledai_2k"], found["minimum_known_score"]) == (score, least)
+    assert found["open_questions"] == unsaid
+    assert found["complete"] is (not unsaid)
+
+
+def test_recovered_counts_are_asked_about_no_more(sqlite_house: House, subject: Any) -> None:
+    house = sqlite_house
+    value(house, subject, "wbc", 4)
+    value(house, subject, "platelets", 90)
+    house.turn(days=32)
+    here = visit(house, subject, "V15")
+    score = filled(house, here, "sledai2k", {"present": ["leukopenia", "thrombocytopenia", "fever"]})["score"]
+    assert sheet(house, here)["asked"] == ["thrombocytopenia"]
+    assert (score["sledai_2k"], score["minimum_known_score"], score["open_questions"]) == (
+        None,
+        2,
+        ["thrombocytopenia"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "grade"), [(None, 0.9, "B"), (1.2, 0.9, "C"), (1.2, 0.91, "B"), (0.9, 0.9, "B")]
+)
+def test_renal_activity_is_compared_with_the_visit_before(
+    sqlite_house: House, subject: Any, v14: Any, before: float | None, now: float, grade: str
+) -> None:
+    def renal(protein: float) -> Any:
+        return {"systems": {"renal": {"current": {"urine_protein_24h_g": protein, "creatinine_umol_l": 60}}}}
+
+    if before is not None:
+        filled(sqlite_house, v14, "bilag2004", renal(before))
+    sqlite_house.turn(days=32)
+    found = filled(sqlite_house, visit(sqlite_house, subject, "V15"), "bilag2004", renal(now))
+    assert found["score"]["systems"]["renal"]["grade"] == grade
+
+
+def test_pga_after_sledai_and_by_another_rater_is_pointed_out(sqlite_house: House, subject: Any, v14: Any) -> None:
+    house = sqlite_house
+    filled(house, v14, "sledai2k", QUIET, assessed_at=house.now - timedelta(hours=1))
+    late = filled(house, v14, "pga", MILD)
+    assert "pga_after_sledai" in late["warnings"]
+    assert "another_rater_than_before" not in late["warnings"]
+    house.turn(days=32)
+    here = visit(house, subject, "V15")
+    other = filled(house, here, "pga", MILD, who=house.backup)
+    assert "another_rater_than_before" in other["warnings"]
+    assert "pga_after_sledai" not in other["warnings"]
+    same = filled(house, here, "pga", MILD, 2, reason="it was I", rater_id=str(house.doctor.id))
+    assert "another_rater_than_before" not in same["warnings"]
+
+
+# --- signatures ---------------------------------------------------------------------------------------------------
+
+
+def test_the_clinical_part_needs_a_doctor_a_confirmation_and_the_forms(sqlite_house: House, v14: Any) -> None:
+    house = sqlite_house
+    assert refused(sign(house, v14, "clinical")) == (409, "conflict")
+    lupus_forms(house, v14)
+    body = {"id": str(uuid4()), "part": "clinical", "meaning": "as I found it"}
+    bare = house.doctor.post(f"/visits/{v14['id']}/signature", body)
+    assert refused(bare) == (403, "confirmation_required")
+    assert sign(house, v14, "clinical", house.nurse).status_code == 403
+    assert sheet(house, v14)["signatures"] == []
+    signed = sign(house, v14, "clinical", id=body["id"])
+    assert signed.status_code == 201, signed.text
+    assert signed.json["forms"] == {"sledai2k": 1, "pga": 1, "bilag2004": 1}
+    assert (signed.json["signed_by"], signed.json["valid"]) == ("Doctor", True)
+    assert sign(house, v14, "clinical", id=body["id"]).status_code == 200
+    assert len(sheet(house, v14)["signatures"]) == 1
+
+
+@pytest.mark.parametrize("lacking", SIGNED)
+def test_the_clinical_part_lacks_no_form(sqlite_house: House, v14: Any, lacking: str) -> None:
+    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
+        if name != lacking:
+            filled(sqlite_house, v14, name, answers)
+    answer = sign(sqlite_house, v14, "clinical")
+    assert refused(answer) == (409, "conflict")
+    assert lacking in answer.json["detail"]
+
+
+def complete(house: House, subject: Any, here: Any) -> None:
+    """Both parts signed; everything of the laboratory recorded as not done."""
+    lupus_forms(house, here)
+    assert sign(house, here, "clinical").status_code == 201
+    for code in sheet(house, here)["missing_values"]:
+        value(house, subject, code, None, not_done=True)
+    answer = sign(house, here, "complete")
+    assert answer.status_code == 201, answer.text
+
+
+def test_the_complete_part_needs_the_clinical_one_and_every_value(sqlite_house: House, subject: Any, v14: Any) -> None:
+    house = sqlite_house
+    lupus_forms(house, v14)
+    assert "clinical" in sign(house, v14, "complete").json["detail"]
+    assert sign(house, v14, "clinical").status_code == 201
+    lacking = sheet(house, v14)["missing_values"]
+    for code in lacking:
+        answer = sign(house, v14, "complete")
+        assert refused(answer) == (409, "conflict")
+        assert code in answer.json["detail"]
+        value(house, subject, code, None, not_done=True)
+    assert sign(house, v14, "complete").status_code == 201
+
+
+def test_a_changed_answer_needs_a_reason_and_voids_visibly(sqlite_house: House, subject: Any, v14: Any) -> None:
+    house = sqlite_house
+    complete(house, subject, v14)
+    assert faults(fill(house, v14, "pga", {**MILD, "value": 2}, 2)) == [("/reason", "required")]
+    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [True, True]
+    filled(house, v14, "pga", {**MILD, "value": 2}, 2, reason="misread")
+    shown = [(one["part"], one["valid"], one["voided_by"]) for one in sheet(house, v14)["signatures"]]
+    assert shown == [("clinical", False, ["pga"]), ("complete", False, ["pga"])]
+    assert refused(sign(house, v14, "complete")) == (409, "conflict")
+    house.turn(minutes=1)
+    assert sign(house, v14, "clinical").status_code == 201
+    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [False, False, True]
+
+
+def test_a_late_value_opens_a_query_and_voids_nothing(sqlite_house: House, subject: Any, v14: Any) -> None:
+    house = sqlite_house
+
+    def asked() -> list[tuple[str, str, str]]:
+        items = house.monitor.get(f"/queries?subject_id={subject['id']}").json["items"]
+        return [(one["entity"], one["entity_id"], one["field"]) for one in items]
+
+    complete(house, subject, v14)
+    assert asked() == []
+    value(house, subject, "c3", 0.4, collected_at=house.now - timedelta(days=6))  # outside the visit's window
+    assert asked() == []
+    value(house, subject, "c3", 0.4, collected_at=house.now - timedelta(days=1))
+    assert asked() == [("visit", v14["id"], "c3")]
+    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [True, True]
+    assert sheet(house, v14)["values"]["c3"]["value"] == Decimal("0.4")
