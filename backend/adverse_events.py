@@ -107,7 +107,10 @@ def record(subject_id: UUID, content: Mapping[str, Any], by: Account, *, judges:
     subject = records.open_subject(subject_id)
     known = _last(content["id"])
     if known is not None:
-        if known.subject_id != subject.id or canonical(_said(known)) != canonical(_of(content)):
+        said = _of(content)
+        if content.get("serious_known_at") is None:
+            said["serious_known_at"] = known.serious_known_at  # it was set when the event first came
+        if known.subject_id != subject.id or canonical(_said(known)) != canonical(said):
             raise Problem("id_taken")
         return known, False
     return _write(subject, content["id"], content, None, by, judges=judges), True
@@ -175,7 +178,9 @@ def _write(
         raise invalid(*faults)
     before = _said(last) if last is not None else {**dict.fromkeys(_JUDGED, NOT_ASSESSED), "dlt": "no"}
     judged = any(said[name] != before[name] for name in _JUDGED)
-    if not judges and (judged or (said["dlt"] != before["dlt"] and said["dlt"] != "suspected")):
+    decided = said["dlt"] != before["dlt"] and said["dlt"] != "suspected"
+    released = bool(content.get("void")) and before["dlt"] != "no"
+    if not judges and (judged or decided or released):
         raise Problem("forbidden", "relation and dose-limiting toxicity are an investigator's to judge")
     on_astct = said["special_interest"] in ON_ASTCT
     row = AdverseEvent(

@@ -42,6 +42,11 @@ def standing(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> list
     return sorted(kept, key=lambda row: (row.onset_at, str(row.event_id)))
 
 
+def undecided(subject_ids: Sequence[UUID]) -> set[UUID]:
+    """Subjects with an adverse event that may be dose-limiting, on which nobody has decided."""
+    return {row.subject_id for row in standing(subject_ids) if row.dlt == "suspected"}
+
+
 def open_emergencies() -> set[UUID]:
     """Subjects with an open episode of the highest level."""
     rows = sa.select(Episode.subject_id).where(Episode.closed_at.is_(None), Episode.level == LEVELS[-1])
@@ -51,12 +56,12 @@ def open_emergencies() -> set[UUID]:
 def holds(study: Study, levels: Mapping[UUID, str]) -> Mapping[str, tuple[str, ...]]:
     """Of each dose level what holds it. `levels`: the dose level of every subject of the trial."""
     order = [level.key for level in study.dose_levels]
-    dlt, emergencies = dlt_of(list(levels)), open_emergencies()
+    open_decisions, emergencies = undecided(list(levels)), open_emergencies()
     first: dict[str, int] = {}
     for subject_id, level in levels.items():
         if level not in order:
             continue
-        found = [DLT_DECISION] if dlt.get(subject_id) == "suspected" else []
+        found = [DLT_DECISION] if subject_id in open_decisions else []
         found += [EMERGENCY] if subject_id in emergencies else []
         for reason in found:
             first[reason] = min(first.get(reason, len(order)), order.index(level))

@@ -90,7 +90,7 @@ def _override(subject: Subject, content: dict[str, Any], *, may_override: bool) 
 
 
 def correct_event(
-    subject_id: UUID, event_id: UUID, content: dict[str, Any], by: UUID
+    subject_id: UUID, event_id: UUID, content: dict[str, Any], by: UUID, *, may_override: bool = False
 ) -> tuple[chronicle.Fact | None, tuple[Move, ...], bool]:
     """Write a further revision of an event, with a reason. `void` takes it back and returns no fact."""
     subject = records.open_subject(subject_id)
@@ -98,6 +98,9 @@ def correct_event(
     before = next((fact for fact in known if fact.event_id == event_id), None)
     if before is None:
         raise Problem("not_found")
+    takes_place = before.actual_at is None and content.get("actual_at") is not None and not content.get("void")
+    if before.kind == INFUSION and takes_place and not content.get("preview"):
+        _override(subject, {**content, "id": event_id}, may_override=may_override)
     row = SubjectEvent(
         id=uuid4(),
         event_id=event_id,

@@ -160,6 +160,7 @@ class EventCorrection(Body):
     actual_at = Instant(allow_none=True)
     place = Word(*treatment.PLACES, allow_none=True)
     void = Flag(load_default=False)
+    override_reason = Text(most=1000, allow_none=True)
     reason = Text(most=1000, required=True)
     preview = Flag(load_default=False)
 
@@ -291,7 +292,8 @@ def correct_event(caller: Caller, subject_id: UUID, event_id: UUID, body: dict[s
     lock_subject(subject_id)
     revision = treatment.revision_of(subject_id, event_id)
     must_match(revision)
-    fact, moves, stored = treatment.correct_event(subject_id, event_id, body, caller.id)
+    may = caller.may("hold:override")
+    fact, moves, stored = treatment.correct_event(subject_id, event_id, body, caller.id, may_override=may)
     return _written(fact, moves, stored, ()), 200, etag(revision + 1 if stored else revision)
 
 
