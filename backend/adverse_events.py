@@ -156,7 +156,7 @@ def _said(row: AdverseEvent) -> dict[str, Any]:
 
 def _of(content: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: content.get(name) for name in SAID}
-    said["seriousness"] = sorted(said["seriousness"] or ())
+    said["seriousness"] = sorted(set(said["seriousness"] or ()))
     if said["serious"] and said["serious_known_at"] is None:
         said["serious_known_at"] = clock.now()
     return said
@@ -178,7 +178,7 @@ def _write(
         raise invalid(*faults)
     before = _said(last) if last is not None else {**dict.fromkeys(_JUDGED, NOT_ASSESSED), "dlt": "no"}
     judged = any(said[name] != before[name] for name in _JUDGED)
-    decided = said["dlt"] != before["dlt"] and said["dlt"] != "suspected"
+    decided = said["dlt"] != before["dlt"] and (before["dlt"], said["dlt"]) != ("no", "suspected")
     released = bool(content.get("void")) and before["dlt"] != "no"
     if not judges and (judged or decided or released):
         raise Problem("forbidden", "relation and dose-limiting toxicity are an investigator's to judge")
@@ -191,7 +191,7 @@ def _write(
         site_id=subject.site_id,
         scale=ASTCT if on_astct else CTCAE,
         scale_version="2019" if on_astct else str(study.analysis.get("ctcae_version", "5.0")),
-        void=bool(content.get("void")),
+        void=bool(content.get("void", last.void if last is not None else False)),
         reason=content.get("reason"),
         recorded_at=clock.now(),
         recorded_by=by.id,

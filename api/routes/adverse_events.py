@@ -15,6 +15,7 @@ from api.paging import page, shown
 from backend import accounts, adverse_events, clock, policy, trial
 from backend.adverse_events import SAID
 from backend.db import lock_subject
+from backend.errors import fault
 from backend.models.findings import AdverseEvent
 
 room = Room("adverse_events", __name__, url_prefix="/api/v1", description="Adverse events")
@@ -240,6 +241,10 @@ class SummaryAnswer(Body):
 @room.door("GET", "/adverse-events/summary", "adverse_event:read", query=SummaryQuery, answer=SummaryAnswer)
 def adverse_event_summary(caller: Caller, query: dict[str, Any]) -> Any:
     """Types, frequency and severity by dose level of what began in a window of study days (months 0 to 3)."""
+    if query["from_day"] > query["to_day"]:
+        raise fault("/to_day", "out_of_range", "the window ends before it begins")
+    if "as_of" in query and query["as_of"] > clock.now() + clock.TOLERANCE:
+        raise fault("/as_of", "in_the_future", "nothing is known of that time yet")
     some = trial.gathered(policy.sites_of(caller.id), query.get("as_of"), query.get("dose_level"))
     some = trial.in_set(some, "safety", query.get("as_of"))
     levels = [one.subject.dose_level for one in some]

@@ -4,7 +4,7 @@ van Vollenhoven 2021; irrespective of serology, no duration. The dose boundary f
 as the registration does.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -51,7 +51,7 @@ def score(
     sledai_not_assessed: Collection[str] | None = (),
     pga: Decimal | None = None,
     prednisolone_mg_per_day: Decimal | None = None,
-    glucocorticoids: Iterable[steroids.Dose] | None = None,
+    glucocorticoids: Sequence[steroids.Dose] | None = None,
     antimalarial: bool | None = None,
     immunosuppressant_or_biologic: str | None = None,
 ) -> Remission:
@@ -59,7 +59,8 @@ def score(
     del antimalarial
     present = frozenset(sledai_present or ())
     open_ones = frozenset(WEIGHTS) if sledai_present is None else frozenset(sledai_not_assessed or ())
-    dose = prednisolone_mg_per_day if prednisolone_mg_per_day is not None else steroids.per_day(glucocorticoids)
+    whole = prednisolone_mg_per_day if prednisolone_mg_per_day is not None else steroids.per_day(glucocorticoids)
+    dose = steroids.settling_dose(whole, glucocorticoids, MAX_PREDNISOLONE_MG)
     quiet, serology = _nothing(present - SEROLOGICAL, open_ones - SEROLOGICAL), _nothing(present, open_ones)
     other = immunosuppressant_or_biologic
     criteria = {
@@ -76,7 +77,7 @@ def score(
         criteria=criteria,
         sledai_2k=score_of.sledai_2k,
         clinical_sledai=score_of.clinical_sledai,
-        prednisolone_equivalent_mg_per_day=dose,
+        prednisolone_equivalent_mg_per_day=whole,
         registration_wording=RegistrationWording(
             doris=every(quiet, criteria["pga_lt_0_5"], criteria["prednisolone_le_5"]),
             literal_sledai_2k_equals_0=serology,

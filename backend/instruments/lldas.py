@@ -4,7 +4,7 @@ Criterion 2 follows Oon 2019: no SLEDAI-2K descriptor that was absent at the vis
 The study product does not count as an investigational drug of criterion 5.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -64,14 +64,15 @@ def score(
     gastrointestinal_activity: bool | None = None,
     pga: Decimal | None = None,
     prednisolone_mg_per_day: Decimal | None = None,
-    glucocorticoids: Iterable[steroids.Dose] | None = None,
+    glucocorticoids: Sequence[steroids.Dose] | None = None,
     standard_stable_immunosuppression: bool | None = None,
     new_bilag_activity: bool | None = False,
 ) -> LowActivity:
     """The state at one visit. `new_bilag_activity` counts where BILAG was assessed now and at the visit before."""
     present = frozenset(sledai_present or ())
     open_ones = frozenset(WEIGHTS) if sledai_present is None else frozenset(sledai_not_assessed or ())
-    dose = prednisolone_mg_per_day if prednisolone_mg_per_day is not None else steroids.per_day(glucocorticoids)
+    whole = prednisolone_mg_per_day if prednisolone_mg_per_day is not None else steroids.per_day(glucocorticoids)
+    dose = steroids.settling_dose(whole, glucocorticoids, MAX_PREDNISOLONE_MG)
     low = _at_most(present, open_ones, frozenset(), MAX_SLEDAI)
     low_without_serology = _at_most(present, open_ones, SEROLOGICAL, MAX_SLEDAI)
     quiet = _none_of(MAJOR, present, open_ones)
@@ -99,7 +100,7 @@ def score(
         lldas=every(*criteria.values()),
         criteria=criteria,
         sledai_2k=None if open_ones else sledai2k.weight(present),
-        prednisolone_equivalent_mg_per_day=dose,
+        prednisolone_equivalent_mg_per_day=whole,
         registration_wording=RegistrationWording(every(low, quiet, *rest), every(low_without_serology, quiet, *rest)),
         reasons=tuple(reasons),
     )

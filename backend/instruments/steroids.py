@@ -5,7 +5,7 @@ dexamethasone and betamethasone 0.75); deflazacort 6 from general tables. Topica
 steroids and fludrocortisone are not counted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -61,6 +61,17 @@ def per_day(doses: Iterable[Dose] | None) -> Decimal | None:
             return None
         total += as_prednisolone(dose.drug, daily)
     return as_decimal(total)
+
+
+def at_least_per_day(doses: Iterable[Dose] | None) -> Decimal:
+    """What the regimens that are known make together: a lower bound where another is unknown."""
+    return per_day([dose for dose in doses or () if dose.daily() is not None]) or Decimal(0)
+
+
+def settling_dose(whole: Decimal | None, doses: Sequence[Dose] | None, limit: Decimal) -> Decimal | None:
+    """The dose to hold against a limit: the whole, or a lower bound that lies beyond the limit already."""
+    least = at_least_per_day(doses)
+    return least if whole is None and least > limit else whole
 
 
 def as_decimal(amount: Fraction) -> Decimal:

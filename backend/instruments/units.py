@@ -19,6 +19,8 @@ SPELLINGS: Mapping[str, str] = {
     "cells/uL": "/uL",
     "cells/µL": "/uL",
     "/µL": "/uL",
+    "/μL": "/uL",
+    "cells/μL": "/uL",
     "/mm3": "/uL",
     "µmol/L": "umol/L",
     "μmol/L": "umol/L",
@@ -38,6 +40,7 @@ SPELLINGS: Mapping[str, str] = {
     "/HP": "/[HPF]",
     "copies/ug": "{copies}/ug",
     "copies/µg": "{copies}/ug",
+    "copies/μg": "{copies}/ug",
     "": "1",
 }
 

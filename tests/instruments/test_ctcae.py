@@ -75,6 +75,11 @@ def test_grade_four_of_anaemia_and_albumin_is_a_clinicians(
     assert graded(term, value, unit, lln=lln).grade == highest
 
 
+@pytest.mark.parametrize(("value", "passed"), [("1.49", "1.5"), ("0.99", "1.0"), ("0.49", "0.5")])
+def test_the_reason_names_the_step_that_was_passed(value: str, passed: str) -> None:
+    assert graded("neutrophils", value, COUNT, lln="2.0").reasons[0].values["limit"] == Decimal(passed)
+
+
 @pytest.mark.parametrize(("term", "unit", "edges"), FALLS)
 def test_a_fall_without_the_laboratorys_limit(term: str, unit: str, edges: list[tuple[str, str]]) -> None:
     """From grade 2 on the steps are fixed; above them it is 0 or 1, and only the limit tells."""
@@ -191,7 +196,7 @@ def test_bilirubin_in_milligrams(value: str, grade: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "grade"),
-    [("100", 0), ("100.1", 1), ("150", 1), ("150.1", 2), ("300", 2), ("300.1", 3), ("600", 3), ("600.1", 4)],
+    [("100", 0), ("100.1", 1), ("150", 1), ("150.1", 2), ("300", 2), ("300.1", 3), ("600", 3), ("600.01", 4)],
 )
 def test_each_boundary_of_creatinine_by_the_upper_limit(value: str, grade: int) -> None:
     """Limit and baseline 100: both count from the same number."""
@@ -238,7 +243,9 @@ def test_creatinine_below_grade_three_hangs_on_the_baseline(value: str) -> None:
     """90 is no event of a baseline of 80, grade 2 of 50 and grade 3 of 25."""
     grades = {graded("creatinine", value, "umol/L", uln="100", baseline=baseline).grade for baseline in ("300", "25")}
     assert len(grades) == 2
-    assert graded("creatinine", value, "umol/L", uln="100").grade is None
+    answer = graded("creatinine", value, "umol/L", uln="100")
+    assert answer.grade is None
+    assert answer.reasons[0].values == {"missing": ("baseline",), "at_least": min(g for g in grades if g is not None)}
 
 
 # --- Fibrinogen -----------------------------------------------------------------------------------------------
@@ -277,6 +284,11 @@ def test_each_boundary_of_fibrinogen_by_its_fall_from_baseline(value: str, basel
     assert graded("fibrinogen", value, "g/L", lln="2.0", baseline=baseline).grade == grade
 
 
+def test_the_reason_says_whether_limit_or_fall_made_the_grade() -> None:
+    for baseline, rule in (("2.3", "of_lower_limit"), ("3.6", "fall_from_baseline")):
+        assert rules(graded("fibrinogen", "1.8", "g/L", lln="2.0", baseline=baseline)) == [rule]
+
+
 @pytest.mark.parametrize("baseline", ["2.0", "4.0", "9.0", None])
 def test_a_fall_counts_only_of_a_value_below_the_limit(baseline: str | None) -> None:
     """ "If abnormal": 2.0 with a limit of 2.0 is normal, from whatever it fell."""
@@ -298,7 +310,9 @@ def test_low_fibrinogen_without_a_baseline_hangs_on_it() -> None:
     """1.8 below 2.0 is grade 1 if the baseline was 1.9, and grade 4 if it was 8."""
     assert graded("fibrinogen", "1.8", "g/L", lln="2.0", baseline="1.9").grade == 1
     assert graded("fibrinogen", "1.8", "g/L", lln="2.0", baseline="8").grade == 4
-    assert graded("fibrinogen", "1.8", "g/L", lln="2.0").grade is None
+    answer = graded("fibrinogen", "1.8", "g/L", lln="2.0")
+    assert answer.grade is None
+    assert answer.reasons[0].values == {"missing": ("baseline",), "at_least": 1}
 
 
 def test_fibrinogen_at_grade_four_of_the_limit_needs_no_baseline() -> None:
@@ -324,7 +338,7 @@ def test_each_boundary_of_the_inr(value: str, grade: int, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "grade"), [("36.8", 0), ("37.9", 0), ("38.0", 1), ("39.0", 1), ("39.1", 2), ("40.0", 2), ("40.1", 3)]
+    ("value", "grade"), [("36.8", 0), ("37.9", 0), ("38.0", 1), ("39.0", 1), ("39.01", 2), ("40.0", 2), ("40.01", 3)]
 )
 @pytest.mark.parametrize("unit", ["Cel", "°C"])
 def test_each_boundary_of_fever(value: str, grade: int, unit: str) -> None:

@@ -210,6 +210,11 @@ def test_a_failed_criterion_settles_although_nothing_else_is_known(known: dict[s
     assert INSTRUMENTS["doris"](**known).doris is False
 
 
+def test_the_reasons_tell_a_failed_criterion_from_an_unknown_one() -> None:
+    found = {reason.rule for reason in scored(pga=Decimal("0.5"), prednisolone_mg_per_day=None).reasons}
+    assert found == {f"{PGA}_not_met", f"{DOSE}_unknown"}
+
+
 def test_nothing_known_is_unknown() -> None:
     answer: Remission = INSTRUMENTS["doris"]()
     assert (answer.doris, answer.drug_free, answer.registration_wording.doris) == (None, None, None)

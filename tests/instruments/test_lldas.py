@@ -208,6 +208,7 @@ def test_the_first_visit_cannot_be_compared() -> None:
     assert answer.criteria == {FIRST: True, SECOND: None, THIRD: True, FOURTH: True, FIFTH: True}
     assert answer.lldas is None
     assert "no_previous_visit" in rules(answer)
+    assert "only_serology_is_new" not in rules(answer)
     assert "no_previous_visit" not in rules(scored())
 
 
@@ -219,6 +220,7 @@ def test_the_first_visit_fails_where_another_criterion_does() -> None:
     ("before", "now", "flagged"),
     [
         ((), ("low_complement",), True),
+        ((), ("low_complement", "increased_dna_binding"), True),
         (("low_complement",), ("low_complement", "increased_dna_binding"), True),
         (("rash",), ("rash", "increased_dna_binding"), True),
         ((), ("low_complement", "leukopenia"), False),
@@ -312,6 +314,10 @@ def test_the_largest_doses_of_standard_maintenance(
     assert lldas.within_maintenance(drug, None) is None
 
 
+def test_an_approved_biologic_has_no_ceiling_to_pass() -> None:
+    assert lldas.within_maintenance("belimumab", Decimal(29)) is True
+
+
 # --- The whole ------------------------------------------------------------------------------------------------
 
 PGA: Mapping[Truth, Decimal | None] = {True: Decimal(1), False: Decimal("1.01"), None: None}
@@ -350,6 +356,11 @@ def test_one_failed_criterion_settles_and_one_unknown_leaves_open() -> None:
 )
 def test_a_failed_criterion_settles_although_nothing_else_is_known(known: dict[str, Any]) -> None:
     assert INSTRUMENTS["lldas"](**known).lldas is False
+
+
+def test_the_reasons_tell_a_failed_criterion_from_an_unknown_one() -> None:
+    answer = scored(pga=Decimal("1.01"), prednisolone_mg_per_day=None)
+    assert rules(answer) == {f"{THIRD}_not_met", f"{FOURTH}_unknown"}
 
 
 def test_nothing_known_is_unknown() -> None:

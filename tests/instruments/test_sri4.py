@@ -306,6 +306,15 @@ def test_the_reasons_name_what_failed() -> None:
     assert failed == {"sledai_not_met", "pga_not_met", "bilag_not_met", "new_bilag"}
 
 
+def test_the_systems_that_leave_it_open_are_named_where_they_do() -> None:
+    answer = scored(state(10, renal=None), state(6, renal="A", ophthalmic="B"))
+    assert [reason.values for reason in answer.reasons if reason.rule == "bilag_systems_unknown"] == [
+        {"systems": ("renal",)}
+    ]
+    assert "bilag_systems_unknown" not in rules(scored(state(10, renal=None), state(6, renal="C")))
+    assert "bilag_systems_unknown" not in rules(scored(state(10, renal=None), state(6, renal=None, ophthalmic="A")))
+
+
 def states(*, whole: bool) -> st.SearchStrategy[dict[str, Any]]:
     """Assessments near the boundaries, of two systems."""
     gap: list[None] = [] if whole else [None]

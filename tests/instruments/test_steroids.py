@@ -120,6 +120,15 @@ def exactly(regimens: Sequence[tuple[str, int, int]]) -> Fraction:
     return sum((Fraction(mg, days) * 5 / Fraction(EQUALS_5_MG[drug]) for drug, mg, days in regimens), Fraction())
 
 
+def test_a_known_dose_beyond_the_limit_settles_whatever_else_is_unknown() -> None:
+    doses = [regimen("prednisolone", "20", "1"), {"drug": "dexamethasone", "mg_per_day": None}]
+    found = INSTRUMENTS["lldas"](sledai_present=[], glucocorticoids=doses)
+    assert found.criteria["4_prednisolone_le_7_5"] is False
+    assert found.prednisolone_equivalent_mg_per_day is None
+    low = [regimen("prednisolone", "5", "1"), {"drug": "dexamethasone", "mg_per_day": None}]
+    assert INSTRUMENTS["doris"](sledai_present=[], glucocorticoids=low).criteria["prednisolone_le_5"] is None
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(EQUALS_5_MG)), st.integers(0, 60), st.sampled_from([1, 2, 4, 5])), max_size=5

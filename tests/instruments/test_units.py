@@ -75,9 +75,13 @@ def test_one_value_at_a_time() -> None:
         ("il6", "100", "pg/mL", "ng/L", "100"),
         ("procalcitonin", "0.5", "ng/mL", "ug/L", "0.5"),
         ("troponin", "0.04", "ng/mL", "ng/L", "40"),
+        ("troponin", "40", "pg/mL", "ng/L", "40"),
+        ("troponin", "0.04", "ug/L", "ng/L", "40"),
         ("urine_protein_24h", "500", "mg/24h", "g/24h", "0.5"),
         ("upcr", "0.5", "g/g", "mg/g", "500"),
         ("upcr", "1", "g/g", "mg/mmol", "113.122171946"),  # 1000 / 8.84
+        ("acr", "884", "mg/g", "mg/mmol", "100"),  # albumin to creatinine, by the same molar mass
+        ("acr", "30", "mg/mmol", "mg/g", "265.2"),
         ("creatinine", "88.4", "umol/L", "mg/dL", "1"),
         ("bilirubin", "2", "mg/dL", "umol/L", "34.2"),
         ("triglycerides", "265.71", "mg/dL", "mmol/L", "3"),  # 88.57 mg/dL are 1 mmol/L

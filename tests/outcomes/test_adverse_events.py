@@ -535,3 +535,27 @@ def test_as_it_stood(sqlite_house: House) -> None:
     corrected(house, event, grade=4)
     assert [grades(line) for line in summary(house, f"?as_of={then}")["items"]] == [{"2": 1}]
     assert [grades(line) for line in summary(house)["items"]] == [{"4": 1}]
+
+
+def test_a_nurse_undoes_no_doctors_word(sqlite_house: House) -> None:
+    """Confirmed back to suspected is a decision too; and a word on something else brings nothing back to life."""
+    house = sqlite_house
+    subject = house.infused(days_ago=3)
+    body = {"id": str(uuid4()), "term": "neutropenia", "soc": "blood", "grade": 4, "onset_at": iso(house.now)}
+    made = house.doctor.post(f"/subjects/{subject['id']}/adverse-events", {**body, "dlt": "confirmed"})
+    assert made.status_code == 201, made.text
+    path = f"/adverse-events/{body['id']}"
+    back = house.nurse.patch(path, {"dlt": "suspected", "reason": "unsure"}, 1)
+    assert (back.status_code, back.json["code"]) == (403, "forbidden")
+    gone = house.doctor.patch(path, {"void": True, "reason": "another subject's"}, 1)
+    assert (gone.status_code, gone.json["void"]) == (200, True)
+    noted = house.nurse.patch(path, {"note": "see 002", "reason": "for the file"}, 2)
+    assert (noted.status_code, noted.json["void"]) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "path"), [("from_day=5&to_day=4", "/to_day"), ("as_of=2199-01-01T00:00:00Z", "/as_of")]
+)
+def test_a_table_of_nothing_is_refused(sqlite_house: House, query: str, path: str) -> None:
+    answer = sqlite_house.monitor.get(f"/adverse-events/summary?{query}")
+    assert [one["path"] for one in answer.json["faults"]] == [path]

@@ -203,6 +203,14 @@ def test_the_other_of_two_still_holds(sqlite_house: House) -> None:
     assert holds(house) == {"2": DLT, "3": DLT}
 
 
+def test_a_second_suspicion_holds_although_the_subject_has_a_confirmed_one(sqlite_house: House) -> None:
+    house = sqlite_house
+    subject = house.infused(days_ago=3, **someone(1))
+    event(house, subject, "confirmed")
+    event(house, subject, "suspected")
+    assert holds(house) == dict.fromkeys("123", DLT)
+
+
 def test_one_that_a_doctor_takes_back_holds_no_more(sqlite_house: House) -> None:
     house = sqlite_house
     found = event(house, house.infused(days_ago=3, **someone(1)), "suspected")
