@@ -14,6 +14,8 @@ from zoneinfo import available_timezones
 import marshmallow as ma
 from marshmallow import validate
 
+from backend import clock
+
 _ZONES = frozenset(available_timezones())
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MAX_INTEGER = 2**31 - 1
@@ -151,6 +153,18 @@ class Instant(ma.fields.Field[datetime]):
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> datetime | None:
         return value
+
+
+class Past(Instant):
+    """An instant that is not ahead: of what comes nothing is known yet."""
+
+    default_error_messages = {"future": "In the future."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        at = super()._deserialize(value, attr, data, **kwargs)
+        if at > clock.now() + clock.TOLERANCE:
+            raise self.make_error("future")
+        return at
 
 
 class Day(ma.fields.Field[date]):

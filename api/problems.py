@@ -31,6 +31,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"Longer than maximum", "too_long", "内容过长。"),
     (r"Shorter than minimum", "too_short", "内容过短。"),
     (r"Length must be", "wrong_length", "长度不符。"),
+    (r"In the future", "in_the_future", "时间在将来。"),
     (r"Twice in one list", "duplicate", "重复出现。"),
     (r"Contradicts another answer", "contradiction", "与另一项填写的内容矛盾。"),
     (r"Not a unit of this value", "wrong_unit", "单位不正确。"),

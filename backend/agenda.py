@@ -86,15 +86,11 @@ def plan_of(subject: Subject, as_of: datetime | None = None) -> Plan:
     return Plan(study, history, (enrolled_under, *(row.study_revision_id for row in later)))
 
 
-def _known_by(table: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
-    return sa.true() if as_of is None else table.recorded_at <= as_of
-
-
 def _appointments(subject_id: UUID, as_of: datetime | None) -> Mapping[UUID, datetime | None]:
     """The last word on when each visit takes place; None where it was taken back."""
     rows = db.session.execute(
         sa.select(tables.Appointment.visit_id, tables.Appointment.at)
-        .where(tables.Appointment.subject_id == subject_id, _known_by(tables.Appointment, as_of))
+        .where(tables.Appointment.subject_id == subject_id, chronicle.known_by(tables.Appointment, as_of))
         .order_by(tables.Appointment.revision)
     )
     return {row.visit_id: row.at for row in rows}
@@ -103,7 +99,7 @@ def _appointments(subject_id: UUID, as_of: datetime | None) -> Mapping[UUID, dat
 def _attendances(subject_id: UUID, as_of: datetime | None) -> Mapping[UUID, Attended]:
     rows = db.session.scalars(
         sa.select(tables.Attendance)
-        .where(tables.Attendance.subject_id == subject_id, _known_by(tables.Attendance, as_of))
+        .where(tables.Attendance.subject_id == subject_id, chronicle.known_by(tables.Attendance, as_of))
         .order_by(tables.Attendance.revision)
     )
     return {row.visit_id: Attended(row.id, row.at, row.outcome) for row in rows}
@@ -114,7 +110,7 @@ def _unscheduled(
 ) -> tuple[Unscheduled, ...]:
     rows = db.session.execute(
         sa.select(tables.UnscheduledVisit.id, tables.UnscheduledVisit.at)
-        .where(tables.UnscheduledVisit.subject_id == subject_id, _known_by(tables.UnscheduledVisit, as_of))
+        .where(tables.UnscheduledVisit.subject_id == subject_id, chronicle.known_by(tables.UnscheduledVisit, as_of))
         .order_by(tables.UnscheduledVisit.recorded_at, tables.UnscheduledVisit.id)
     )
     return tuple(Unscheduled(row.id, appointments.get(row.id, row.at)) for row in rows)

@@ -16,6 +16,7 @@ from backend import audit, clock, dossiers, policy, queries, records, repeats, v
 from backend.analysis import response
 from backend.analysis.response import Scored
 from backend.analysis.selection import Value
+from backend.casebook import put_signature
 from backend.db import db
 from backend.dossiers import Dossier, Slot
 from backend.errors import Problem, invalid
@@ -24,7 +25,6 @@ from backend.models.calendar import Occurrence
 from backend.models.conduct import Signature
 from backend.models.findings import Assessment
 from backend.models.people import Account
-from backend.models.record import AuditHead
 from backend.models.subject import Subject
 from backend.strictjson import canonical
 from schedules.faults import Fault
@@ -139,15 +139,11 @@ def _check(
     if (
         last is not None
         and not content.get("reason")
-        and any(_covers(one, instrument) for one in _signatures(visit_id))
+        and any(instrument in one.content for one in _signatures(visit_id))
     ):
         faults.append(Fault("/reason", "required", "changing what was signed needs a reason"))
     if faults:
         raise invalid(*faults)
-
-
-def _covers(signed: Signature, instrument: str) -> bool:
-    return instrument in signed.content
 
 
 def _last(visit_id: UUID, instrument: str) -> Assessment | None:
@@ -167,7 +163,7 @@ def revisions(visit_id: UUID, instrument: str) -> list[Assessment]:
 def sheet(subject: Subject, visit_id: UUID) -> Sheet:
     """The whole visit as it stands."""
     dossier = dossiers.dossier_of(subject)
-    slot = _slot(dossier, visit_id)
+    slot = dossier.slot(visit_id)
     visit = dossiers.visit_of(dossier, slot)
     at = visit.at if visit else (slot.opens_at or clock.now())
     assessments = set(dossier.study.visit(slot.key).assessments)
@@ -198,19 +194,15 @@ def missing_values(dossier: Dossier, slot: Slot, labs: Mapping[str, Value]) -> t
     return tuple(code for code in dict.fromkeys(wanted) if code not in labs and code not in waived)
 
 
-def _slot(dossier: Dossier, visit_id: UUID) -> Slot:
-    return dossier.slot(visit_id)
-
-
 def _form(subject: Subject, visit_id: UUID, instrument: str) -> Form:
     dossier = dossiers.dossier_of(subject)
-    return _scored_form(dossier, _slot(dossier, visit_id), instrument)
+    return _scored_form(dossier, dossier.slot(visit_id), instrument)
 
 
 def _preview(subject: Subject, visit_id: UUID, instrument: str, answers: Mapping[str, Any]) -> Form:
     """The score these answers would have, nothing stored."""
     dossier = dossiers.dossier_of(subject)
-    return _scored_form(dossier, _slot(dossier, visit_id), instrument, answers)
+    return _scored_form(dossier, dossier.slot(visit_id), instrument, answers)
 
 
 def _scored_form(dossier: Dossier, slot: Slot, instrument: str, instead: Mapping[str, Any] | None = None) -> Form:
@@ -302,20 +294,9 @@ def sign(visit_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Signe
     records.refuse_frozen(visit_id)
     whole = sheet(subject, visit_id)
     _refuse_unready(whole, content["part"])
-    head = db.session.get_one(AuditHead, str(subject.id), populate_existing=True)
-    row = Signature(
-        id=content["id"],
-        subject_id=subject.id,
-        scope=VISIT,
-        content={form.instrument: form.row.revision for form in whole.forms if form.row is not None},
-        audit_seq=head.seq,
-        audit_hash=head.hash,
-        signed_as=by.role,
-        at=clock.now(),
-        **said,
-    )
-    db.session.add(row)
-    db.session.flush()
+    signed = {form.instrument: form.row.revision for form in whole.forms if form.row is not None}
+    told = {"visit_id": visit_id, "part": content["part"], "meaning": content["meaning"], "content": signed}
+    row = put_signature(subject.id, content["id"], by, scope=VISIT, **told)
     audit.record(
         "visit:signed",
         "signature",
@@ -365,7 +346,7 @@ def question_late_values(subject: Subject, rows: Sequence[Any], by: UUID) -> Non
                 queries.open_query(subject.id, question, by)
 
 
-def needs_rater(content: Mapping[str, Any], by: Account) -> dict[str, Any]:
+def with_defaults(content: Mapping[str, Any], by: Account) -> dict[str, Any]:
     """The body with its defaults: whoever enters is the rater, and it is assessed now."""
     now: datetime = clock.now()
     return {**content, "rater_id": content.get("rater_id") or by.id, "assessed_at": content.get("assessed_at") or now}

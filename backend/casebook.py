@@ -91,18 +91,7 @@ def sign(subject_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Sig
         raise Problem("conflict", f"{unsettled} data queries are not closed")
     if subject.locked_at is None and records.database_locked_at() is None:
         raise Problem("conflict", "lock the subject's record first, so that what is signed stays as it is")
-    head = db.session.get_one(AuditHead, str(subject.id), populate_existing=True)
-    row = Signature(
-        id=content["id"],
-        scope=CASEBOOK,
-        audit_seq=head.seq,
-        audit_hash=head.hash,
-        signed_as=by.role,
-        at=clock.now(),
-        **said,
-    )
-    db.session.add(row)
-    db.session.flush()
+    row = put_signature(subject.id, content["id"], by, scope=CASEBOOK, meaning=content["meaning"])
     audit.record(
         "casebook:signed",
         "signature",
@@ -111,3 +100,21 @@ def sign(subject_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Sig
         new={"meaning": row.meaning, "audit_seq": row.audit_seq, "audit_hash": row.audit_hash},
     )
     return row, True
+
+
+def put_signature(subject_id: UUID, identity: UUID, by: Account, **said: Any) -> Signature:
+    """A signature that names the link of the subject's trail at which it is given. The row is locked by the caller."""
+    head = db.session.get_one(AuditHead, str(subject_id), populate_existing=True)
+    row = Signature(
+        id=identity,
+        subject_id=subject_id,
+        audit_seq=head.seq,
+        audit_hash=head.hash,
+        signed_by=by.id,
+        signed_as=by.role,
+        at=clock.now(),
+        **said,
+    )
+    db.session.add(row)
+    db.session.flush()
+    return row

@@ -7,6 +7,7 @@ Reads only. Writing events is `backend.treatment`'s; what follows from them for 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -46,6 +47,11 @@ class Fact:
         return self.actual_at or self.planned_at
 
 
+def known_by(table: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
+    """Rows of an append-only table that had been recorded by then; all of them where nobody asks for an earlier day."""
+    return sa.true() if as_of is None else table.recorded_at <= as_of
+
+
 def facts_of(subject_id: UUID, as_of: datetime | None = None) -> tuple[Fact, ...]:
     """Every event that holds, oldest first by when it happened (planned where not yet), then by recording.
 
@@ -57,9 +63,7 @@ def facts_of(subject_id: UUID, as_of: datetime | None = None) -> tuple[Fact, ...
 def facts_of_each(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> Mapping[UUID, tuple[Fact, ...]]:
     """The same for several subjects, in one query."""
     rows: dict[UUID, list[SubjectEvent]] = {subject_id: [] for subject_id in subject_ids}
-    wanted = sa.select(SubjectEvent).where(SubjectEvent.subject_id.in_(subject_ids))
-    if as_of is not None:
-        wanted = wanted.where(SubjectEvent.recorded_at <= as_of)
+    wanted = sa.select(SubjectEvent).where(SubjectEvent.subject_id.in_(subject_ids), known_by(SubjectEvent, as_of))
     for row in db.session.scalars(wanted.order_by(SubjectEvent.event_id, SubjectEvent.revision)):
         rows[row.subject_id].append(row)
     return {subject_id: facts(some) for subject_id, some in rows.items()}

@@ -107,13 +107,14 @@ def dossiers(subjects: Sequence[Subject], as_of: datetime | None = None) -> list
     medications = _medications(ids, as_of)
     slots = _slots(subjects, zones, as_of)
     return [
-        _dossier(one, zones[one.site_id], known[one.id], slots, assessments, values, not_done, medications)
+        _dossier(one, as_of, zones[one.site_id], known[one.id], slots, assessments, values, not_done, medications)
         for one in subjects
     ]
 
 
 def _dossier(
     subject: Subject,
+    as_of: datetime | None,
     zone: str,
     known: tuple[Fact, ...],
     slots: Mapping[UUID, list[Slot]],
@@ -122,7 +123,7 @@ def _dossier(
     not_done: Mapping[UUID, list[Measurement]],
     medications: Mapping[UUID, list[Medication]],
 ) -> Dossier:
-    study = studies.in_force(subject)
+    study = studies.in_force(subject, as_of)
     bare = Dossier(
         subject=subject,
         study=study,
@@ -240,15 +241,10 @@ def _regimen(study: Study, zone: str, row: Medication) -> treatments.Medication:
 # --- Rows, as they stand or stood -----------------------------------------------------------------------------
 
 
-def known_by(table: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
-    """Rows recorded by then."""
-    return sa.true() if as_of is None else table.recorded_at <= as_of
-
-
 def _assessments(ids: Sequence[UUID], as_of: datetime | None) -> Mapping[UUID, dict[UUID, dict[str, Assessment]]]:
     rows = db.session.scalars(
         sa.select(Assessment)
-        .where(Assessment.subject_id.in_(ids), known_by(Assessment, as_of))
+        .where(Assessment.subject_id.in_(ids), chronicle.known_by(Assessment, as_of))
         .order_by(Assessment.revision)
     )
     found: dict[UUID, dict[UUID, dict[str, Assessment]]] = defaultdict(lambda: defaultdict(dict))
@@ -260,9 +256,10 @@ def _assessments(ids: Sequence[UUID], as_of: datetime | None) -> Mapping[UUID, d
 def _standing(table: Any, ids: Sequence[UUID], as_of: datetime | None) -> sa.Select[Any]:
     """Rows of a table corrected by further rows that no known row corrects."""
     corrected = sa.select(table.corrects_id).where(
-        table.subject_id.in_(ids), table.corrects_id.is_not(None), known_by(table, as_of)
+        table.subject_id.in_(ids), table.corrects_id.is_not(None), chronicle.known_by(table, as_of)
     )
-    return sa.select(table).where(table.subject_id.in_(ids), known_by(table, as_of), table.id.not_in(corrected))
+    known = chronicle.known_by(table, as_of)
+    return sa.select(table).where(table.subject_id.in_(ids), known, table.id.not_in(corrected))
 
 
 def _values(

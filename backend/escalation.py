@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import studies
+from backend import chronicle, studies
 from backend.db import db
 from backend.errors import Problem
 from backend.models.findings import AdverseEvent
@@ -34,9 +34,9 @@ def dlt_of(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> Mappin
 
 def standing(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> list[AdverseEvent]:
     """The revision that holds of each adverse event of these subjects, by onset; what was taken back is left out."""
-    rows = sa.select(AdverseEvent).where(AdverseEvent.subject_id.in_(subject_ids))
-    if as_of is not None:
-        rows = rows.where(AdverseEvent.recorded_at <= as_of)
+    rows = sa.select(AdverseEvent).where(
+        AdverseEvent.subject_id.in_(subject_ids), chronicle.known_by(AdverseEvent, as_of)
+    )
     last = {row.event_id: row for row in db.session.scalars(rows.order_by(AdverseEvent.revision))}
     kept = (row for row in last.values() if not row.void)
     return sorted(kept, key=lambda row: (row.onset_at, str(row.event_id)))
@@ -68,15 +68,20 @@ def holds(study: Study, levels: Mapping[UUID, str]) -> Mapping[str, tuple[str, .
     return {key: tuple(sorted(r for r, lowest in first.items() if lowest <= n)) for n, key in enumerate(order)}
 
 
+def held(subject: Subject, study: Study) -> tuple[str, ...]:
+    """What holds the subject's dose level."""
+    rows = db.session.execute(sa.select(Subject.id, Subject.dose_level))
+    return holds(study, {row.id: row.dose_level for row in rows})[subject.dose_level]
+
+
 def refuse_held(subject: Subject, *, override: str | None, may_override: bool) -> tuple[str, ...]:
     """409 while the subject's level is held and nobody overrides, 403 where they may not; else what is overridden."""
-    rows = db.session.execute(sa.select(Subject.id, Subject.dose_level))
-    held = holds(studies.in_force(subject), {row.id: row.dose_level for row in rows})[subject.dose_level]
-    if held and not override:
-        raise Problem("infusion_held", f"the dose level is held: {', '.join(held)}")
-    if held and not may_override:
+    reasons = held(subject, studies.in_force(subject))
+    if reasons and not override:
+        raise Problem("infusion_held", f"the dose level is held: {', '.join(reasons)}")
+    if reasons and not may_override:
         raise Problem("forbidden", "only the principal investigator may override a hold")
-    return held
+    return reasons
 
 
 def earliest_next(infused: Iterable[datetime], settings: Mapping[str, Any]) -> datetime | None:

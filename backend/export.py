@@ -16,12 +16,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import dossiers
+from backend import trial
 from backend.db import db
 from backend.export_rows import Scope, cell
 from backend.export_tables import TABLES, Table
 from backend.models.record import AuditEvent
-from backend.models.subject import Subject
 from backend.strictjson import canonical
 from schedules.protocol.definition import Label, Study
 
@@ -31,11 +30,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
 
 def write(target: IO[bytes], site_ids: Sequence[UUID], as_of: datetime | None) -> None:
     """Write the dataset of these sites' subjects, as it stands or stood at `as_of`, row by row."""
-    wanted = sa.select(Subject).where(Subject.site_id.in_(site_ids))
-    if as_of is not None:
-        wanted = wanted.where(Subject.enrolled_at <= as_of)
-    subjects = db.session.scalars(wanted.order_by(Subject.number, Subject.site_id, Subject.id)).all()
-    scope = Scope(dossiers.dossiers(subjects, as_of), as_of)
+    scope = Scope(trial.gathered(site_ids, as_of), as_of)
     files: list[dict[str, Any]] = []
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for table in TABLES:
@@ -48,7 +43,7 @@ def write(target: IO[bytes], site_ids: Sequence[UUID], as_of: datetime | None) -
         manifest = {
             "format": FORMAT,
             "as_of": as_of,
-            "subjects": len(subjects),
+            "subjects": len(scope.dossiers),
             "studies": [
                 {"key": study.key, "revision": study.revision, "sha256": digest}
                 for digest, study in sorted(studies.items())

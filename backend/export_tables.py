@@ -28,74 +28,11 @@ def _plain(names: Sequence[str], **said: str) -> Mapping[str, str]:
 
 
 _SUBJECT = ("subject",)
-_MEASUREMENT = (
-    "id",
-    "code",
-    "value",
-    "qualifier",
-    "unit",
-    "not_done",
-    "lln",
-    "uln",
-    "method",
-    "given_value",
-    "given_unit",
-    "laboratory",
-    "source",
-    "collected_at",
-    "recorded_at",
-    "corrects_id",
-    "reason",
-)
-_MEDICATION = (
-    "id",
-    "drug",
-    "dose_mg",
-    "times_per_day",
-    "every_days",
-    "route",
-    "rescue",
-    "started_at",
-    "stopped_at",
-    "indication",
-    "recorded_at",
-    "corrects_id",
-    "reason",
-)
-_ASSESSMENT = (
-    "id",
-    "visit_id",
-    "visit_key",
-    "instrument",
-    "revision",
-    "answers",
-    "rater_id",
-    "assessed_at",
-    "reason",
-    "recorded_at",
-)
-_FACT = ("event_id", "revision", "kind", "planned_at", "actual_at", "scope", "place", "reason", "void", "recorded_at")
-_SIGNAL = ("id", "episode_id", "seq", "rule", "rule_version", "level", "organ", "inputs", "thresholds", "at")
-_PRODUCT = (
-    "revision",
-    "lot",
-    "car_t_cells",
-    "viability_pct",
-    "weight_kg",
-    "volume_ml",
-    "given_ml",
-    "started_at",
-    "stopped_at",
-    "release_tests",
-    "recorded_at",
-)
-_CONSENT = ("id", "kind", "text_version", "given_at", "given_by", "recorded_at")
-_SIGNATURE = ("id", "scope", "visit_id", "part", "meaning", "content", "audit_seq", "audit_hash", "signed_by", "at")
 
 
-def _simple(
-    name: str, about: str, table: Any, names: Sequence[str], order: Sequence[str], recorded: str = "recorded_at"
-) -> Table:
+def _whole(name: str, about: str, table: Any, order: Sequence[str], recorded: str = "recorded_at") -> Table:
+    """A table with every column it has, but for whose and by whom."""
+    names = [one.key for one in table.__table__.columns if one.key not in ("subject_id", "recorded_by")]
     return Table(name, about, _plain((*_SUBJECT, *names)), export_rows.stored(table, names, order, recorded))
 
 
@@ -122,15 +59,14 @@ TABLES: tuple[Table, ...] = (
         ),
         export_rows.subjects,
     ),
-    _simple(
+    _whole(
         "events",
         "dated facts of the treatment, every revision",
         SubjectEvent,
-        _FACT,
         ("recorded_at", "event_id", "revision"),
     ),
-    _simple("consents", "consents by version of the text", Consent, _CONSENT, ("given_at", "id")),
-    _simple("products", "the product form, every revision", Product, _PRODUCT, ("revision",)),
+    _whole("consents", "consents by version of the text", Consent, ("given_at", "id")),
+    _whole("products", "the product form, every revision", Product, ("revision",)),
     Table(
         "visits",
         "the follow-up calendar's visits",
@@ -175,11 +111,10 @@ TABLES: tuple[Table, ...] = (
         ),
         export_rows.entries,
     ),
-    _simple(
+    _whole(
         "assessments",
         "answers of scored forms, every revision",
         Assessment,
-        _ASSESSMENT,
         ("assessed_at", "visit_id", "instrument", "revision"),
     ),
     Table(
@@ -188,18 +123,13 @@ TABLES: tuple[Table, ...] = (
         _plain((*_SUBJECT, "visit_id", "visit_key", "day", "at", "instrument", "component", "value")),
         export_rows.scores,
     ),
-    _simple(
-        "measurements", "values, corrected ones too", Measurement, _MEASUREMENT, ("collected_at", "recorded_at", "id")
-    ),
-    _simple(
-        "medications", "regimens, corrected ones too", Medication, _MEDICATION, ("started_at", "recorded_at", "id")
-    ),
+    _whole("measurements", "values, corrected ones too", Measurement, ("collected_at", "recorded_at", "id")),
+    _whole("medications", "regimens, corrected ones too", Medication, ("started_at", "recorded_at", "id")),
     Table("adverse_events", "adverse events as they stand", _plain(EVENT), export_rows.events),
-    _simple(
+    _whole(
         "adverse_event_revisions",
         "every revision of every adverse event",
         AdverseEvent,
-        ("event_id", "void", "reason", *EVENT[2:]),
         ("onset_at", "event_id", "revision"),
     ),
     Table(
@@ -210,8 +140,8 @@ TABLES: tuple[Table, ...] = (
         ),
         export_rows.episodes,
     ),
-    _simple("signals", "findings of the safety rules", Signal, _SIGNAL, ("seq",), "at"),
-    _simple("signatures", "signatures of visits and casebooks", Signature, _SIGNATURE, ("at", "id"), "at"),
+    _whole("signals", "findings of the safety rules", Signal, ("seq",), "at"),
+    _whole("signatures", "signatures of visits and casebooks", Signature, ("at", "id"), "at"),
     Table(
         "outcomes",
         "every registered outcome of each subject",

@@ -1,8 +1,9 @@
 """What a person should see before treatment goes on: shown beside the form, decided by people. Reads only.
 
 Before lymphodepletion and infusion: baselines not taken yet. Before infusion: an open fever (rule R31), a
-release test that is open, the product form missing, and what holds the dose level (the stagger between
-infusions, an open EMERGENCY, subjects of the level before still in their DLT window).
+release test that is open, the product form missing, what an infusion would be refused for (`level_held`), and
+what else speaks for waiting (the stagger between infusions, an open EMERGENCY, subjects of the level before still in
+their DLT window).
 """
 
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def hints(subject: Subject, kind: str) -> tuple[Hint, ...]:
     if kind == INFUSION:
         return (
             *_open_fever(subject),
+            *_held(subject, study),
             *_level_holds(subject, study),
             *_product(subject),
             *_baselines(subject, study, kind),
@@ -73,6 +75,13 @@ def _open_fever(subject: Subject) -> Iterator[Hint]:
                 "crp_at": crp.at if crp else None,
             },
         )
+
+
+def _held(subject: Subject, study: Study) -> Iterator[Hint]:
+    """What an infusion into the level would be refused for."""
+    reasons = escalation.held(subject, study)
+    if reasons:
+        yield Hint("level_held", True, {"reasons": list(reasons)})
 
 
 def _level_holds(subject: Subject, study: Study) -> Iterator[Hint]:

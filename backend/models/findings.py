@@ -1,4 +1,4 @@
-"""What investigators find: scored assessments of visits, adverse events, and what became of each possible one."""
+"""What investigators find: scored assessments of visits, and adverse events."""
 
 from datetime import datetime
 from typing import Any
@@ -74,19 +74,3 @@ class AdverseEvent(Base):
         sa.UniqueConstraint("event_id", "revision"),
         sa.Index("ix_adverse_event_site", "site_id", "onset_at", "event_id"),
     )
-
-
-class Reconciled(Base):
-    """What became of a diary symptom, an episode or a laboratory grade: an adverse event, known, or none."""
-
-    __tablename__ = "reconciled"
-    __keeps__ = INSERT_ONLY
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"), index=True)
-    source: Mapped[str] = mapped_column(sa.String(12))  # symptom, episode, laboratory
-    source_key: Mapped[str] = mapped_column(sa.String(100))
-    decision: Mapped[str] = mapped_column(sa.String(20))  # adverse_event, known, not_adverse_event
-    adverse_event_id: Mapped[UUID | None]
-    reason: Mapped[str | None] = mapped_column(sa.String(1000))
-    recorded_at: Mapped[datetime]
-    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))

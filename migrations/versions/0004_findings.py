@@ -1,4 +1,4 @@
-"""What investigators find: assessments, adverse events, reconciliation; units as given; signatures of visits."""
+"""What investigators find: assessments and adverse events; units as given; signatures of visits."""
 
 from alembic import op
 import sqlalchemy as sa
@@ -32,23 +32,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_assessment_subject_id'), ['subject_id'], unique=False)
-
-    op.create_table('reconciled',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('subject_id', sa.Uuid(), nullable=False),
-    sa.Column('source', sa.String(length=12), nullable=False),
-    sa.Column('source_key', sa.String(length=100), nullable=False),
-    sa.Column('decision', sa.String(length=20), nullable=False),
-    sa.Column('adverse_event_id', sa.Uuid(), nullable=True),
-    sa.Column('reason', sa.String(length=1000), nullable=True),
-    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('recorded_by', sa.Uuid(), nullable=False),
-    sa.ForeignKeyConstraint(['recorded_by'], ['account.id'], name=op.f('fk_reconciled_recorded_by_account')),
-    sa.ForeignKeyConstraint(['subject_id'], ['subject.id'], name=op.f('fk_reconciled_subject_id_subject')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_reconciled'))
-    )
-    with op.batch_alter_table('reconciled', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_reconciled_subject_id'), ['subject_id'], unique=False)
 
     op.create_table('adverse_event',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -109,5 +92,5 @@ def downgrade() -> None:
     ):
         for name in names:
             op.drop_column(table, name)
-    for table in ('reconciled', 'adverse_event', 'assessment'):
+    for table in ('adverse_event', 'assessment'):
         op.drop_table(table)

@@ -177,8 +177,10 @@ def test_an_open_emergency_on_the_level_holds_the_others(sqlite_house: House) ->
     assert taken["advice"]["level"] == "EMERGENCY"
     (episode,) = house.doctor.get("/episodes").json["items"]
     expected = (True, {"number": "A1", "page_number": episode["page_number"]})
-    assert holding(house, same) == {"open_emergency": expected}
+    held = (True, {"reasons": ["emergency_open"]})
+    assert holding(house, same) == {"open_emergency": expected, "level_held": held}
     assert "open_emergency" not in holding(house, other)
+    assert holding(house, other)["level_held"] == held  # what is open below holds what is above
     assert "open_emergency" not in holding(house, sick)
     # Shown to whoever looks, and enforced: only the principal investigator, with a reason, goes on all the same.
     assert refused(send(house, same, "infusion", actual_at=house.now)) == (409, "infusion_held")
