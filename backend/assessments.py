@@ -6,7 +6,6 @@ time they are read. Only a changed answer voids a signature; a late laboratory v
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -79,8 +78,8 @@ def record(
 ) -> tuple[Assessment | None, Form, bool]:
     """Write one revision of a form, or with `preview` only score it: (row, the form, whether something was written).
 
-    `content`: revision, answers, rater_id, assessed_at, reason, preview. The revision is the next one; the last one
-    with equal content is a repeat. 409 for any other.
+    `content`: revision, answers, rater_id, assessed_at, reason, preview; unless said whoever enters is the rater, now.
+    The revision is the next one; the last one saying nothing else is a repeat; 412 for any other.
     """
     visit = visits.visit_of(visit_id)
     if content.get("preview"):
@@ -89,12 +88,16 @@ def record(
     subject = records.open_subject(visit.subject_id)
     records.refuse_frozen(visit_id)
     last = _last(visit_id, instrument)
-    said = {name: content[name] for name in ("answers", "rater_id", "assessed_at")}
-    if last is not None and content["revision"] == last.revision and _same(last, said):
+    if last is not None and content["revision"] == last.revision and _says_no_else(last, content):
         return last, _form(subject, visit_id, instrument), False
     if content["revision"] != (last.revision if last else 0) + 1:
         raise Problem("stale", f"the last revision is {last.revision if last else 0}")
-    _check(subject, visit_id, instrument, content, last)
+    said = {
+        "answers": content["answers"],
+        "rater_id": content.get("rater_id") or by.id,
+        "assessed_at": content.get("assessed_at") or clock.now(),
+    }
+    _check(subject, visit_id, instrument, {**content, **said}, last)
     row = Assessment(
         subject_id=subject.id,
         visit_id=visit_id,
@@ -120,9 +123,10 @@ def record(
     return row, _form(subject, visit_id, instrument), True
 
 
-def _same(row: Assessment, said: Mapping[str, Any]) -> bool:
-    plain = {"answers": row.answers, "rater_id": row.rater_id, "assessed_at": row.assessed_at}
-    return canonical(plain) == canonical(said)
+def _says_no_else(row: Assessment, content: Mapping[str, Any]) -> bool:
+    """Whether a request repeats what is stored; what it left to its defaults was settled when it first came."""
+    given = {name: content[name] for name in ("answers", "rater_id", "assessed_at") if content.get(name) is not None}
+    return canonical({name: getattr(row, name) for name in given}) == canonical(given)
 
 
 def _check(
@@ -344,9 +348,3 @@ def question_late_values(subject: Subject, rows: Sequence[Any], by: UUID) -> Non
                     "question": f"{row.code} came after the visit was signed; does it change what was found?",
                 }
                 queries.open_query(subject.id, question, by)
-
-
-def with_defaults(content: Mapping[str, Any], by: Account) -> dict[str, Any]:
-    """The body with its defaults: whoever enters is the rater, and it is assessed now."""
-    now: datetime = clock.now()
-    return {**content, "rater_id": content.get("rater_id") or by.id, "assessed_at": content.get("assessed_at") or now}

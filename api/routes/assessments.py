@@ -169,8 +169,7 @@ def _open(instrument: str) -> None:
 
     def handler(caller: Caller, visit_id: UUID, body: dict[str, Any]) -> Any:
         caller.subject(visits.visit_of(visit_id).subject_id)
-        content = assessments.with_defaults(body, caller.account)
-        row, form, stored = assessments.record(visit_id, instrument, content, caller.account)
+        row, form, stored = assessments.record(visit_id, instrument, body, caller.account)
         answer = {**_form(form, None if row else body["answers"]), "stored": stored}
         return answer, 201 if stored and form.row is not None and form.row.revision == 1 else 200
 

@@ -386,3 +386,15 @@ def test_a_late_value_opens_a_query_and_voids_nothing(sqlite_house: House, subje
     assert asked() == [("visit", v14["id"], "c3")]
     assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [True, True]
     assert sheet(house, v14)["values"]["c3"]["value"] == Decimal("0.4")
+
+
+def test_a_repeat_that_comes_later_is_still_one(sqlite_house: House) -> None:
+    """Who did not say when it was assessed said now: the now of the first time."""
+    house = sqlite_house
+    here = visit(house, house.infused(days_ago=28), "V14")
+    first = filled(house, here, "pga", MILD)
+    house.turn(minutes=3)
+    again = fill(house, here, "pga", MILD)
+    assert (again.status_code, again.json["stored"]) == (200, False)
+    assert again.json["assessed_at"] == first["assessed_at"]
+    assert fill(house, here, "pga", MILD, assessed_at=house.now).status_code == 412
