@@ -7,7 +7,7 @@ from pathlib import Path
 import databases
 import pytest
 from argon2 import PasswordHasher
-from house import HandClock, House, build
+from house import HandClock, House, furnished
 
 from backend import clock, crypto
 
@@ -53,16 +53,16 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crypto, "_passwords", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
-@pytest.fixture
-def house(database_url: str, time: HandClock, tmp_path: Path) -> Iterator[House]:
-    """A site with its team, its study and one subject, on both databases."""
-    with build(database_url, time, tmp_path) as built:
+@pytest.fixture(params=databases.KINDS)
+def house(request: pytest.FixtureRequest, time: HandClock) -> Iterator[House]:
+    """A site with its team and its study, on both databases."""
+    with furnished(request.param, time) as built:
         yield built
 
 
 @pytest.fixture
-def sqlite_house(sqlite_url: str, time: HandClock, tmp_path: Path) -> Iterator[House]:
-    with build(sqlite_url, time, tmp_path) as built:
+def sqlite_house(time: HandClock) -> Iterator[House]:
+    with furnished("sqlite", time) as built:
         yield built
 
 

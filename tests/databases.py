@@ -132,6 +132,33 @@ def postgres_copy(empty: bool = False) -> Iterator[str]:
         _execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+def lasting(kind: str, template: str | None = None) -> str:
+    """URL of a database that stays until the run ends: a migrated one, or a copy of `template`."""
+    name = f"lasting_{uuid4().hex}"
+    if kind == "sqlite":
+        url = f"sqlite:///{Path(tempfile.mkdtemp(prefix='dm-')) / name}.db"
+        renew(url, template or f"sqlite:///{_sqlite_template()}")
+        return url
+    _execute(f"CREATE DATABASE {name} TEMPLATE {make_url(template).database if template else _postgres_template()}")
+    return _named(name)
+
+
+def renew(url: str, template: str) -> None:
+    """Put a fresh copy of `template` where `url` points. Nobody may be connected to either."""
+    target, source = make_url(url).database, make_url(template).database
+    if url.startswith("sqlite"):
+        assert target is not None
+        assert source is not None
+        with contextlib.closing(sqlite3.connect(source)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for stale in ("-wal", "-shm"):
+            Path(target + stale).unlink(missing_ok=True)
+        shutil.copy(source, target)
+    else:
+        _execute(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
+        _execute(f"CREATE DATABASE {target} TEMPLATE {source}")
+
+
 def close() -> None:
     """Let go of the server's connections; each process does at its end."""
     if _server.cache_info().currsize:

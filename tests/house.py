@@ -7,9 +7,10 @@ house.turn(minutes=5); house.work()             time goes on, the worker makes o
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import databases
 import jwt
 import pyotp
 import sqlalchemy as sa
@@ -25,7 +27,7 @@ from werkzeug.test import TestResponse
 
 from api import tokens
 from api.app import create_app
-from backend import accounts, crypto, delegation, installation, sessions, studies
+from backend import accounts, clock, crypto, delegation, installation, sessions, studies
 from backend.db import db, transaction
 from backend.models.conduct import Delegation
 from backend.models.people import Account
@@ -271,7 +273,7 @@ STAFF = {
 
 @contextlib.contextmanager
 def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterator[House]:
-    app = create_app({"DATABASE_URL": url, "RATE_LIMITS": "off", "MESSAGES_FILE": str(folder / "messages.jsonl")})
+    app = app_at(url, folder)
     with app.app_context(), transaction():
         installation.settle("demo")
         site, other = _sites(study)
@@ -288,6 +290,42 @@ def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterato
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """A house built once a run, where it lies, and the app that works on a copy of it."""
+
+    template: str
+    house: House
+    url: str
+
+
+@cache
+def _furnished(kind: str) -> Furnished:
+    template, folder = databases.lasting(kind), Path(tempfile.mkdtemp(prefix="dm-"))
+    hand = HandClock()
+    with clock.running_on(hand), build(template, hand, folder) as house:
+        pass
+    url = databases.lasting(kind, template)
+    return Furnished(template, replace(house, app=app_at(url, folder)), url)
+
+
+@contextlib.contextmanager
+def furnished(kind: str, time: HandClock) -> Iterator[House]:
+    """What `build` makes of an empty database, on a fresh copy: making an app takes longer than most tests here."""
+    ready = _furnished(kind)
+    databases.renew(ready.url, ready.template)
+    house = replace(ready.house, time=time, people={}, gateway=MemoryGateway(time))
+    house.people = {name: replace(person, house=house) for name, person in ready.house.people.items()}
+    yield house
+    with house.app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def app_at(url: str, folder: Path) -> Flask:
+    return create_app({"DATABASE_URL": url, "RATE_LIMITS": "off", "MESSAGES_FILE": str(folder / "messages.jsonl")})
 
 
 @cache
