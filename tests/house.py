@@ -8,7 +8,7 @@ house.turn(minutes=5); house.work()             time goes on, the worker makes o
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -128,6 +128,7 @@ class House:
     other_site_id: UUID
     people: dict[str, Person] = field(default_factory=dict)
     gateway: MemoryGateway = None  # type: ignore[assignment]
+    made: Any = None
 
     def __getattr__(self, name: str) -> Person:
         try:
@@ -294,29 +295,39 @@ def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterato
 
 @dataclass(frozen=True)
 class Furnished:
-    """A house built once a run, where it lies, and the app that works on a copy of it."""
+    """A house that was made ready once a run, where it lies, and the app that works on a copy of it."""
 
     template: str
     house: House
+    at: datetime
+    made: Any
     url: str
 
 
 @cache
-def _furnished(kind: str) -> Furnished:
+def _furnished(kind: str, make: Callable[[House], Any]) -> Furnished:
     template, folder = databases.lasting(kind), Path(tempfile.mkdtemp(prefix="dm-"))
     hand = HandClock()
     with clock.running_on(hand), build(template, hand, folder) as house:
-        pass
+        made = make(house)
     url = databases.lasting(kind, template)
-    return Furnished(template, replace(house, app=app_at(url, folder)), url)
+    return Furnished(template, replace(house, app=app_at(url, folder)), hand.at, made, url)
+
+
+def _as_built(house: House) -> None:
+    """Nothing but the team."""
 
 
 @contextlib.contextmanager
-def furnished(kind: str, time: HandClock) -> Iterator[House]:
-    """What `build` makes of an empty database, on a fresh copy: making an app takes longer than most tests here."""
-    ready = _furnished(kind)
+def furnished(kind: str, time: HandClock, make: Callable[[House], Any] = _as_built) -> Iterator[House]:
+    """What `build` makes of an empty database and `make` of that, on a fresh copy and at that time.
+
+    `house.made` is what `make` returned. Making an app takes longer than most tests here.
+    """
+    ready = _furnished(kind, make)
     databases.renew(ready.url, ready.template)
-    house = replace(ready.house, time=time, people={}, gateway=MemoryGateway(time))
+    time.at = ready.at
+    house = replace(ready.house, time=time, people={}, gateway=MemoryGateway(time), made=ready.made)
     house.people = {name: replace(person, house=house) for name, person in ready.house.people.items()}
     yield house
     with house.app.app_context():

@@ -7,15 +7,16 @@ import json
 import random
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import comb
 from typing import Any
 from uuid import uuid4
 
+import databases
 import pytest
-from house import House, iso
+from house import HandClock, House, furnished, iso
 
 from tests.trial.desk import visit
 
@@ -142,9 +143,16 @@ def values(house: House, subject: Mapping[str, Any], n: int, chance: random.Rand
     assert answer.status_code == 201, answer.text
 
 
-@pytest.fixture
-def trial(sqlite_house: House) -> Trial:
-    house, chance = sqlite_house, random.Random(18)
+@pytest.fixture(params=databases.KINDS)
+def trial(request: pytest.FixtureRequest, time: HandClock) -> Iterator[Trial]:
+    """The same on both databases; played once, then copied."""
+    with furnished(request.param, time, played) as house:
+        yield house, house.made
+
+
+def played(house: House) -> list[dict[str, Any]]:
+    """The eighteen, up to month 3."""
+    chance = random.Random(18)
     subjects = [screened(house, n) for n in range(len(CASES))]
     for subject, case in zip(subjects, CASES, strict=True):
         if case.get("mg"):
@@ -158,7 +166,7 @@ def trial(sqlite_house: House) -> Trial:
         if not case.get("left") and not case.get("absent"):
             at_month_three(house, subject, case)
         values(house, subject, n, chance)
-    return house, subjects
+    return subjects
 
 
 def cells(house: House, outcome: str, query: str = "") -> dict[tuple[str | None, str], dict[str, Any]]:
