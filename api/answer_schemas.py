@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import marshmallow as ma
 
-from api.fields import Body, Number
+from api.fields import Body, Id, Instant, Number
 
 _PLAIN: Mapping[Any, Callable[..., ma.fields.Field[Any]]] = {
     int: ma.fields.Integer,
     bool: ma.fields.Boolean,
     str: ma.fields.String,
     Decimal: Number,
+    datetime: Instant,
+    UUID: Id,
 }
 
 

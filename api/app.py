@@ -13,7 +13,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import commands, doors, fields, logs, pages, problems
+from api import commands, fields, logs, pages, problems
 from api.limits import limiter
 from api.routes import all as routes
 from backend import agenda, installation, strictjson
@@ -63,7 +63,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     for field, kind, format_ in fields.OPENAPI_TYPES:
         api.register_field(field, kind, format_)
     api.DEFAULT_ERROR_RESPONSE_NAME = None
-    doors.describe_problem(api)
+    problems.describe_problem(api)
     routes.register(api)
     _errors(app)
     pages.register(app)

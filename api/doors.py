@@ -17,7 +17,7 @@ from uuid import UUID
 import marshmallow as ma
 import sqlalchemy as sa
 from flask import Response, g, request
-from flask_smorest import Api, Blueprint
+from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 
 from api import problems, tokens
@@ -25,7 +25,7 @@ from api.batches import Batch, as_sent
 from api.fields import Body, Query, QueryWhole, Text
 from backend import audit, clock, delegation, policy, strictjson
 from backend.db import db, lock_subject, transaction
-from backend.errors import CODES, Problem, fault
+from backend.errors import Problem, fault
 from backend.installation import vault
 from backend.models.calendar import Occurrence
 from backend.models.capture import Entry
@@ -88,33 +88,6 @@ class Caller:
         return db.session.get_one(Site, site_id)
 
 
-class FaultSchema(Body):
-    path = ma.fields.String(required=True, metadata={"description": "JSON Pointer into what was sent"})
-    code = ma.fields.String(required=True)
-    message = ma.fields.String(required=True)
-
-
-class ProblemSchema(Body):
-    """The one shape of every error."""
-
-    type = ma.fields.String(required=True)
-    title = ma.fields.String(required=True)
-    status = ma.fields.Integer(required=True)
-    code = ma.fields.String(required=True, metadata={"enum": sorted(CODES)})
-    detail = ma.fields.String(required=True)
-    faults = ma.fields.List(ma.fields.Nested(FaultSchema), required=True)
-    request_id = ma.fields.String(required=True, allow_none=True)
-
-
-PROBLEM = "Problem"  # the one error answer, referred to by name from every door
-
-
-def describe_problem(api: Api) -> None:
-    """Put the error answer into the document, before any door refers to it."""
-    content = {"application/problem+json": {"schema": ProblemSchema}}
-    api.spec.components.response(PROBLEM, {"description": "Refused; `code` says why.", "content": content})
-
-
 class Page(Query):
     """Paging of every list."""
 
@@ -174,13 +147,14 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         confirmed: bool = False,
         own_transactions: bool = False,
         media: str | None = None,
+        takes: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a door.
 
         `action` is a key of `policy.ACTIONS`; None makes the door public. `also` are further success
         statuses, `refuses` error statuses beyond the usual ones. `device` lets a device credential in.
         `own_transactions` is for doors that hash passwords: they open their own, short ones. `media`: the type
-        of a file that the handler answers with, as a Response.
+        of a file that the handler answers with, as a Response; `takes`: of one that it reads itself.
         """
         writes_here = writes if writes is not None else method not in ("GET", "HEAD")
 
@@ -196,7 +170,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             if body is not None:
                 view = self.arguments(body, location="json", arg_name="body")(view)
             view = self._guarded(view, action, writes_here, device, confirmed, own_transactions)
-            view = self._documented(view, rule, action, body, refuses, writes_here, if_match, method, confirmed)
+            view = self._documented(view, rule, action, body, takes, refuses, writes_here, if_match, method, confirmed)
             self.add_url_rule(rule, endpoint=handler.__name__, view_func=view, methods=[method])
             return handler
 
@@ -235,6 +209,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         rule: str,
         action: str | None,
         body: Any,
+        takes: str | None,
         refuses: Iterable[int],
         writes: bool,
         if_match: bool,
@@ -246,14 +221,14 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             statuses |= {401, 403, 404}
         if "<" in rule:
             statuses.add(404)
-        if body is not None:
+        if body is not None or takes is not None:
             statuses |= {400, 413, 415}
         if writes:
             statuses.add(409)
         if if_match:
             statuses |= {412, 428}
         for status in sorted(statuses):
-            view = self.alt_response(status, response=PROBLEM)(view)
+            view = self.alt_response(status, response=problems.PROBLEM)(view)
         headers = []
         if 428 in statuses:
             headers.append({"in": "header", "name": "If-Match", "required": if_match, "schema": {"type": "string"}})
@@ -261,6 +236,8 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             printable = {"type": "string", "pattern": "^[ -~]{1,100}$"}
             headers.append({"in": "header", "name": "Idempotency-Key", "schema": printable})
         extra: dict[str, Any] = {"parameters": headers} if headers else {}
+        if takes is not None:
+            extra["requestBody"] = {"required": True, "content": {takes: {"schema": {"type": "string"}}}}
         if action is None:
             extra["security"] = []
         else:

@@ -5,11 +5,14 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import marshmallow as ma
 import structlog
 from flask import Response, g, request
+from flask_smorest import Api
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
+from api.fields import Body
 from backend import strictjson
 from backend.errors import CODES, Problem
 from schedules.faults import Fault, pointer
@@ -44,11 +47,13 @@ _BY_CODE = {code: sentence for _, code, sentence in _SENTENCES}
 # Sentences of faults that other floors raise, in Chinese, by code.
 _CHINESE: dict[str, str] = {
     "already_corrected": "此记录已更正过，请更正最新的那一条。",
+    "ambiguous": "多个研究中心有此编号，请注明中心。",
     "before_consent": "早于知情同意。",
     "changed": "此项提交后不能更改。",
     "code_expired": "此激活码已过期。",
     "code_unknown": "激活码不正确。",
     "code_used": "此激活码已使用。",
+    "differs_from_record": "此样本已录入不同的结果，请更正原记录。",
     "duplicate": "重复出现。",
     "empty": "尚未填写任何内容。",
     "exclusive": "此选项不能与其他选项同时选择。",
@@ -67,6 +72,7 @@ _CHINESE: dict[str, str] = {
     "not_in_form": "此表单不询问该项。",
     "out_of_order": "与已记录的时间先后不符。",
     "out_of_range": "数值超出范围。",
+    "record_locked": "该记录已锁定。",
     "required": "此项必填。",
     "taken": "已被使用。",
     "too_many_decimals": "小数位数过多。",
@@ -78,6 +84,33 @@ _CHINESE: dict[str, str] = {
     "unknown_site": "没有此研究中心。",
     "wrong_unit": "单位不正确。",
 }
+
+
+class FaultSchema(Body):
+    path = ma.fields.String(required=True, metadata={"description": "JSON Pointer into what was sent"})
+    code = ma.fields.String(required=True)
+    message = ma.fields.String(required=True)
+
+
+class ProblemSchema(Body):
+    """The one shape of every error."""
+
+    type = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    code = ma.fields.String(required=True, metadata={"enum": sorted(CODES)})
+    detail = ma.fields.String(required=True)
+    faults = ma.fields.List(ma.fields.Nested(FaultSchema), required=True)
+    request_id = ma.fields.String(required=True, allow_none=True)
+
+
+PROBLEM = "Problem"  # the one error answer, referred to by name from every door
+
+
+def describe_problem(api: Api) -> None:
+    """Put the error answer into the document, before any door refers to it."""
+    content = {"application/problem+json": {"schema": ProblemSchema}}
+    api.spec.components.response(PROBLEM, {"description": "Refused; `code` says why.", "content": content})
 
 
 def faults_of(messages: Any, path: tuple[object, ...] = ()) -> Iterator[Fault]:

@@ -5,16 +5,17 @@ pager, which `safety.episodes` decides. Values are kept in the study's UCUM unit
 converted, with its limits, and what the laboratory wrote stays beside it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import assessments, audit, clock, records, studies
+from backend import assessments, audit, clock, records, reference_limits, studies
 from backend.db import db
 from backend.errors import Problem, invalid
 from backend.instruments import units
@@ -22,6 +23,7 @@ from backend.models.clinical import Measurement
 from backend.models.people import Account
 from backend.models.subject import Subject
 from backend.safety import episodes, facts
+from backend.safety.context import Context
 from backend.safety.episodes import Cause, Raised
 from backend.safety.evaluate import evaluate
 from schedules.faults import Fault
@@ -64,32 +66,55 @@ def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tup
     subject = records.open_subject(subject_id)
     study = studies.in_force(subject)
     now = clock.now()
-    items = [_in_study_unit(study, item) for item in items]
+    items = completed(study, subject.site_id, items)
     stored = _stored([item["id"] for item in items])
     faults = [
         fault
         for i, item in enumerate(items)
         if item["id"] not in stored
-        for fault in _faults(study, subject, item, f"/{i}", now)
+        for fault in faults_of(study, subject, item, f"/{i}", now)
     ]
     seen = [item["id"] for item in items]
     faults.extend(Fault(f"/{i}/id", "duplicate", "twice in one batch") for i, x in enumerate(seen) if x in seen[:i])
     if faults:
         raise invalid(*faults)
-    rows = [(stored.get(item["id"]) or _row(subject, item, by, now), item["id"] not in stored) for item in items]
-    for (row, new), item in zip(rows, items, strict=True):
-        if not new and (row.subject_id != subject.id or not _same(row, item)):
+    for item in items:
+        row = stored.get(item["id"])
+        if row is not None and (row.subject_id != subject.id or not says(row, item)):
             raise Problem("id_taken")
-    for row, new in rows:
-        if new:
-            db.session.add(row)
-            db.session.flush()
-            _audit(subject, row)
-    assessments.question_late_values(subject, [row for row, new in rows if new], by.id)
-    order = sorted((row for row, new in rows if new), key=lambda row: (row.collected_at, str(row.id)))
-    raised = {row.id: _ask_rules(subject, study, row, now) for row in order}
+    new = store(subject, study, [item for item in items if item["id"] not in stored], by, now)
     nothing = Raised((), None, False)
-    return tuple(Recorded(row, new, raised.get(row.id, nothing)) for row, new in rows)
+    known = {row.id: Recorded(row, False, nothing) for row in stored.values()}
+    return tuple((new | known)[item["id"]] for item in items)
+
+
+def store(
+    subject: Subject, study: Study, items: Sequence[Mapping[str, Any]], by: Account, now: datetime
+) -> dict[UUID, Recorded]:
+    """Write what was found without fault, in the study's unit, and put it to the rules in order of collection."""
+    rows = [_row(subject, item, by, now) for item in items]
+    for row in rows:
+        db.session.add(row)
+        db.session.flush()
+        _audit(subject, row)
+    assessments.question_late_values(subject, rows, by.id)
+    order = sorted(rows, key=lambda row: (row.collected_at, str(row.id)))
+    found: dict[UUID, Recorded] = {}
+    for at, same in groupby(order, key=lambda row: row.collected_at):
+        context: Context | None = None
+        for row in same:
+            trigger = _trigger(study, row)
+            if context is None:
+                context = facts.context_of(subject, trigger=trigger, trigger_id=row.id, at=at, now=now)
+            else:
+                context = facts.asked_again(context, trigger=trigger, trigger_id=row.id)
+            found[row.id] = Recorded(row, True, _ask_rules(subject, study, row, context))
+    return found
+
+
+def completed(study: Study, site_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The items in the study's units, with the limits of the laboratory that was named where none were given."""
+    return reference_limits.put_in(study, site_id, [_in_study_unit(study, item) for item in items])
 
 
 def _in_study_unit(study: Study, item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -127,11 +152,15 @@ def _said(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**said, "qualifier": said["qualifier"] or "", "not_done": bool(said["not_done"])}
 
 
-def _same(row: Measurement, item: Mapping[str, Any]) -> bool:
-    return all(getattr(row, name) == value for name, value in _said(item).items())
+def says(row: Measurement, item: Mapping[str, Any]) -> bool:
+    """Whether a row holds just this. Limits that came from the laboratory's list may have been others then."""
+    said = _said(item)
+    listed = ("lln", "uln") if item.get("limits_listed") else ()
+    return all(getattr(row, name) == value for name, value in said.items() if name not in listed)
 
 
-def _faults(study: Study, subject: Subject, item: Mapping[str, Any], path: str, now: datetime) -> Iterable[Fault]:
+def faults_of(study: Study, subject: Subject, item: Mapping[str, Any], path: str, now: datetime) -> Iterable[Fault]:
+    """What is wrong with an item in the study's unit; paths begin with `path`."""
     measure = study.measures.get(item["code"])
     if measure is None:
         yield Fault(f"{path}/code", "not_allowed", "the study has no such measurement")
@@ -185,11 +214,13 @@ def _audit(subject: Subject, row: Measurement) -> None:
     )
 
 
-def _ask_rules(subject: Subject, study: Study, row: Measurement, now: datetime) -> Raised:
-    trigger = "release" if study.measures[row.code].kind == RELEASE else "value"
-    context = facts.context_of(subject, trigger=trigger, trigger_id=row.id, at=row.collected_at, now=now)
+def _trigger(study: Study, row: Measurement) -> str:
+    return "release" if study.measures[row.code].kind == RELEASE else "value"
+
+
+def _ask_rules(subject: Subject, study: Study, row: Measurement, context: Context) -> Raised:
     findings = evaluate(context, study.rules, enduring=True)
-    cause = Cause(measurement_id=row.id, from_staff=trigger == "value")
+    cause = Cause(measurement_id=row.id, from_staff=context.trigger == "value")
     if findings:
         return episodes.raise_signals(subject, context, findings, cause)
     episode = episodes.open_episode(subject.id)

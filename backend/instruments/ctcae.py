@@ -81,6 +81,24 @@ UNITS: Mapping[str, str] = {
     "fever": "Cel",
 }
 TERMS = tuple(UNITS)
+# CTCAE v5.0 name and system organ class (by our key) of each.
+EVENTS: Mapping[str, tuple[str, str]] = {
+    "neutrophils": ("Neutrophil count decreased", "investigations"),
+    "wbc": ("White blood cell decreased", "investigations"),
+    "lymphocytes": ("Lymphocyte count decreased", "investigations"),
+    "cd4": ("CD4 lymphocytes decreased", "investigations"),
+    "platelets": ("Platelet count decreased", "investigations"),
+    "haemoglobin": ("Anemia", "blood"),
+    "alt": ("Alanine aminotransferase increased", "investigations"),
+    "ast": ("Aspartate aminotransferase increased", "investigations"),
+    "ggt": ("GGT increased", "investigations"),
+    "bilirubin": ("Blood bilirubin increased", "investigations"),
+    "creatinine": ("Creatinine increased", "investigations"),
+    "fibrinogen": ("Fibrinogen decreased", "investigations"),
+    "inr": ("INR increased", "investigations"),
+    "albumin": ("Hypoalbuminemia", "metabolism"),
+    "fever": ("Fever", "general"),
+}
 
 
 class WrongUnit(ValueError):

@@ -1,6 +1,6 @@
 """What staff measure and give: measurements, medications and the product, corrected only by a further row."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,25 @@ class Measurement(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
 
     __table_args__ = (sa.Index("ix_measurement_subject_code", "subject_id", "code", "collected_at"),)
+
+
+class ReferenceLimit(Base):
+    """A performing laboratory's limits of one measure from a site-local date on, in the laboratory's own unit."""
+
+    __tablename__ = "reference_limit"
+    __keeps__ = INSERT_ONLY
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    site_id: Mapped[UUID] = mapped_column(sa.ForeignKey("site.id"))
+    laboratory: Mapped[str] = mapped_column(sa.String(100))
+    code: Mapped[str] = mapped_column(sa.String(40))
+    unit: Mapped[str] = mapped_column(sa.String(40))
+    lln: Mapped[Decimal | None]
+    uln: Mapped[Decimal | None]
+    valid_from: Mapped[date]
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
+
+    __table_args__ = (sa.Index("ix_reference_limit_site", "site_id", "laboratory", "code", "recorded_at", "id"),)
 
 
 class Medication(Base):

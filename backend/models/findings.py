@@ -74,3 +74,26 @@ class AdverseEvent(Base):
         sa.UniqueConstraint("event_id", "revision"),
         sa.Index("ix_adverse_event_site", "site_id", "onset_at", "event_id"),
     )
+
+
+class Reconciliation(Base):
+    """What a person decided about something that may be an adverse event, up to the `worst` that they saw of it.
+
+    kind: symptom, laboratory (`item` names which), episode (`episode_id`); from its first to its last finding.
+    """
+
+    __tablename__ = "reconciliation"
+    __keeps__ = INSERT_ONLY
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    item: Mapped[str | None] = mapped_column(sa.String(40))
+    episode_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("episode.id"))
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    worst: Mapped[int]
+    decision: Mapped[str] = mapped_column(sa.String(20))  # adverse_event, known, not_adverse_event
+    adverse_event_id: Mapped[UUID | None]
+    reason: Mapped[str | None] = mapped_column(sa.String(1000))
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))

@@ -69,6 +69,12 @@ def context_of(subject: Subject, *, trigger: str, trigger_id: UUID | None, at: d
     )
 
 
+def asked_again(context: Context, *, trigger: str, trigger_id: UUID) -> Context:
+    """The context of another fact of the same instant in the same transaction: only the episode may have changed."""
+    episode = _episode(UUID(context.subject_id))
+    return replace(context, trigger=trigger, trigger_id=str(trigger_id), episode=episode)
+
+
 def sitting_of(study: Study) -> timedelta:
     """How long the forms of one slot, sent one after another, count as one sitting."""
     return timedelta(minutes=int(study.settings["sitting_minutes"]))
@@ -166,8 +172,8 @@ def _values(subject_id: UUID, since: datetime, infused_at: datetime | None) -> t
         .where(Measurement.subject_id == subject_id, Measurement.id.not_in(_corrected_measurements(subject_id)))
         .subquery()
     )
-    rows = db.session.scalars(
-        sa.select(Measurement)
+    rows = db.session.execute(
+        sa.select(*_VALUE)
         .join(ranked, ranked.c.id == Measurement.id)
         .where(
             sa.or_(
@@ -181,8 +187,24 @@ def _values(subject_id: UUID, since: datetime, infused_at: datetime | None) -> t
     return tuple(value_of(row) for row in rows)
 
 
-def value_of(row: Measurement) -> Value:
-    """One measurement as the rules see it."""
+# Plain columns, as of the reports.
+_VALUE = (
+    Measurement.id,
+    Measurement.code,
+    Measurement.value,
+    Measurement.not_done,
+    Measurement.collected_at,
+    Measurement.recorded_at,
+    Measurement.qualifier,
+    Measurement.lln,
+    Measurement.uln,
+    Measurement.method,
+    Measurement.source,
+)
+
+
+def value_of(row: Any) -> Value:
+    """One measurement, a row of the table or of _VALUE, as the rules see it."""
     return Value(
         id=str(row.id),
         code=row.code,

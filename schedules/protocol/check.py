@@ -2,18 +2,19 @@
 
 `check` wants a study that was built from content of sound structure, never raises, and returns every fault
 with its path in the study file. What is asked is checked here; when in `check_schedule`, what is signalled
-in `check_rules`.
+in `check_rules`, what is analysed in `check_analysis`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from schedules.faults import Fault, pointer
+from schedules.protocol.check_analysis import analysis_faults
 from schedules.protocol.check_rules import RuleFacts, ladder_faults, rule_faults
 from schedules.protocol.check_schedule import schedule_faults
 from schedules.protocol.definition import Condition, Form, Item, Label, Study
@@ -27,10 +28,13 @@ _WITH_OPTIONS = ("choice", "multi")
 Path = tuple[object, ...]
 
 
-def check(study: Study, catalogue: Mapping[str, RuleFacts] | None = None) -> tuple[Fault, ...]:
+def check(
+    study: Study, catalogue: Mapping[str, RuleFacts] | None = None, terms: Collection[str] | None = None
+) -> tuple[Fault, ...]:
     """Every fault of meaning, in the order of the file's parts.
 
-    `catalogue`: rule id → what that rule reads and needs; None leaves the rules' reading unchecked.
+    `catalogue`: rule id → what that rule reads and needs; `terms`: those with laboratory grades. None leaves the
+    rules' reading, the terms, unchecked.
     """
     return (
         *_item_faults(study),
@@ -40,6 +44,7 @@ def check(study: Study, catalogue: Mapping[str, RuleFacts] | None = None) -> tup
         *schedule_faults(study),
         *rule_faults(study, catalogue),
         *ladder_faults(study),
+        *analysis_faults(study, terms),
         *_text_faults(study, ()),
     )
 

@@ -5,7 +5,7 @@ holds, its meaning (`check`). `build` is the fast path for content that was vali
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,20 @@ class StudyFaults(Exception):
         super().__init__("\n".join(f"{fault.path or '/'}: {fault.message}" for fault in self.faults))
 
 
-def load_study(path_or_text: Path | str, catalogue: Mapping[str, RuleFacts] | None = None) -> Study:
+def load_study(
+    path_or_text: Path | str,
+    catalogue: Mapping[str, RuleFacts] | None = None,
+    terms: Collection[str] | None = None,
+) -> Study:
     """The study of a YAML file or text.
 
     A `Path` is a file; a `str` is a file if it is one line naming an existing one, else text. With a
-    `catalogue` (rule id → what the rule reads) the rules are checked against it, without one they are not.
+    `catalogue` (rule id → what the rule reads) the rules are checked against it, with `terms` the graded terms.
     Raises StudyFaults, whatever is wrong with the input.
     """
     parsed = parse(_text(path_or_text))
     _raise_for_structure(parsed)
-    return _meaningful(parsed.content, catalogue, parsed)
+    return _meaningful(parsed.content, catalogue, terms, parsed)
 
 
 def load_content(text: str) -> dict[str, Any]:
@@ -70,12 +74,14 @@ def load_content(text: str) -> dict[str, Any]:
     return content
 
 
-def validated(content: Any, catalogue: Mapping[str, RuleFacts] | None = None) -> Study:
+def validated(
+    content: Any, catalogue: Mapping[str, RuleFacts] | None = None, terms: Collection[str] | None = None
+) -> Study:
     """The study of plain content of unknown quality, for example from a request body; raises StudyFaults."""
     faults = tuple(value_faults(content)) or structure_faults(content)
     if faults:
         raise StudyFaults(faults)
-    return _meaningful(content, catalogue)
+    return _meaningful(content, catalogue, terms)
 
 
 def _raise_for_structure(parsed: Parsed) -> None:
@@ -89,11 +95,14 @@ def _raise_for_structure(parsed: Parsed) -> None:
 
 
 def _meaningful(
-    content: Mapping[str, Any], catalogue: Mapping[str, RuleFacts] | None, parsed: Parsed | None = None
+    content: Mapping[str, Any],
+    catalogue: Mapping[str, RuleFacts] | None,
+    terms: Collection[str] | None,
+    parsed: Parsed | None = None,
 ) -> Study:
     """The study of content whose structure holds, if its meaning does too."""
     study = build(content)
-    faults = check(study, catalogue)
+    faults = check(study, catalogue, terms)
     if faults:
         raise StudyFaults(faults if parsed is None else map(parsed.located, faults))
     return study
