@@ -35,6 +35,7 @@ class Door:
     action: str
     takes_a_body: bool
     confirmed: bool
+    takes_csv: bool
 
     def at(self, stage: Stage) -> str:
         return self.path.format(**stage.ids)
@@ -54,6 +55,7 @@ def doors() -> tuple[Door, ...]:
             operation["x-action"],
             "requestBody" in operation,
             operation["x-confirmed"],
+            "text/csv" in operation.get("requestBody", {}).get("content", ()),
         )
         for path, item in document["paths"].items()
         for method, operation in item.items()
@@ -63,7 +65,10 @@ def doors() -> tuple[Door, ...]:
 
 def knock(stage: Stage, door: Door, who: Person | None, body: Any = None) -> Any:
     sent = (NONSENSE if body is None else body) if door.takes_a_body else b""
-    return send(stage.house, who, door.method, door.at(stage), sent, {"If-Match": "*"})
+    headers = {"If-Match": "*"}
+    if door.takes_csv:
+        sent, headers["Content-Type"] = b"no such column\n", "text/csv"
+    return send(stage.house, who, door.method, door.at(stage), sent, headers)
 
 
 def test_there_are_doors_and_every_role_has_somebody() -> None:
@@ -173,6 +178,24 @@ def good_body(stage: Stage, door: Door) -> Any:
         },
         "/subjects/{subject_id}/medications": {"id": fresh, "drug": "prednisone", "started_at": now},
         "/subjects/{subject_id}/contact-attempts": {"id": fresh, "outcome": "no_answer"},
+        "/subjects/{subject_id}/reconciliation": {
+            "id": fresh,
+            "kind": "episode",
+            "episode_id": stage.ids["episode_id"],
+            "since": now,
+            "until": now,
+            "worst": 3,
+            "decision": "known",
+            "reason": "of the disease",
+        },
+        "/sites/{site_id}/reference-limits": {
+            "id": fresh,
+            "laboratory": "central",
+            "code": "c3",
+            "unit": "g/L",
+            "lln": 0.8,
+            "valid_from": "2026-01-01",
+        },
         "/entries/{entry_id}": {"answers": report_body(stage)["answers"], "reason": "misheard"},
         "/visits/{visit_id}/appointment": {"at": now, "reason": "agreed"},
         "/visits/{visit_id}/attendance": {"at": now, "outcome": "attended"},
