@@ -8,10 +8,9 @@ import sqlalchemy as sa
 from flask.cli import AppGroup
 
 from backend import audit as trail
-from backend import installation, sessions, strictjson, studies
+from backend import installation, scoring, sessions, strictjson, studies
 from backend.db import db, transaction
 from backend.errors import Problem
-from backend.instruments import ctcae
 from backend.models.people import Account
 from backend.models.study import StudyRevision
 from backend.safety import evaluate as _  # noqa: F401  # fills the catalogue of rules
@@ -35,7 +34,7 @@ def study_check(file: Path) -> None:
 
 def _loaded(file: Path) -> Any:
     try:
-        return load.load_study(file, CATALOGUE, ctcae.TERMS)
+        return load.load_study(file, CATALOGUE, scoring.WORDS)
     except load.StudyFaults as bad:
         for fault in bad.faults:
             click.echo(f"{fault.path or '/'}: {fault.code}: {fault.message}", err=True)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from backend import audit, clock, escalation, records, studies
+from backend import audit, clock, records, studies
 from backend.db import db
 from backend.dossiers import Dossier
 from backend.errors import Problem, fault, invalid
@@ -259,14 +259,18 @@ class Line:
     dlt: int
 
 
-def table(some: Sequence[Dossier], from_day: int, to_day: int, as_of: datetime | None = None) -> list[Line]:
+def within(dossier: Dossier, from_day: int, to_day: int) -> list[AdverseEvent]:
+    """The subject's events that began on study days [from_day, to_day], by onset; none before infusion."""
+    days = ((row, dossier.day(row.onset_at)) for row in dossier.events)
+    return [row for row, day in days if day is not None and from_day <= day <= to_day]
+
+
+def table(some: Sequence[Dossier], from_day: int, to_day: int) -> list[Line]:
     """Types, frequency and severity of what began on study days [from_day, to_day] in infused subjects."""
-    dosed = {one.subject.id: one for one in some if one.infused_at is not None}
     groups: dict[tuple[str, str, str], list[AdverseEvent]] = defaultdict(list)
-    for row in escalation.standing(list(dosed), as_of):
-        day = dosed[row.subject_id].day(row.onset_at)
-        if day is not None and from_day <= day <= to_day:
-            groups[(dosed[row.subject_id].subject.dose_level, row.soc, row.term)].append(row)
+    for one in some:
+        for row in within(one, from_day, to_day):
+            groups[(one.subject.dose_level, row.soc, row.term)].append(row)
     return [_line(key, rows) for key, rows in sorted(groups.items())]
 
 

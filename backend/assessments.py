@@ -218,11 +218,14 @@ def _scored_form(dossier: Dossier, slot: Slot, instrument: str, instead: Mapping
     assert visit is not None  # it has answers
     line = sorted([*(one for one in dossier.visits if one.id != slot.id), visit], key=lambda one: (one.at, one.key))
     scored = next(one for one in response.score_all(line, {}) if one.visit.id == slot.id)
-    return Form(instrument, row, score_of(instrument, scored, answers), _warnings(dossier, slot, instrument, row))
+    score = score_of(instrument, scored, answers, dossier.registered_systems)
+    return Form(instrument, row, score, _warnings(dossier, slot, instrument, row))
 
 
-def score_of(instrument: str, scored: Scored, answers: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The score of one form as its instrument's contract has it."""
+def score_of(
+    instrument: str, scored: Scored, answers: Mapping[str, Any], systems: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """The score of one form as its instrument's contract has it; `systems` of BILAG are those of the registration."""
     if instrument == "sledai2k":
         found: dict[str, Any] = asdict(scored.sledai) if scored.sledai else {}
         return {**found, "open_questions": scored.open_questions}
@@ -232,7 +235,7 @@ def score_of(instrument: str, scored: Scored, answers: Mapping[str, Any]) -> Map
         grades = {system: graded.grade for system, graded in scored.bilag.items()}
         return {
             "systems": {system: asdict(graded) for system, graded in scored.bilag.items()},
-            "registration_view": bilag2004.registration_view(grades),
+            "registration_view": bilag2004.registration_view(grades, systems),
             **asdict(bilag2004.total(grades)),
         }
     if instrument in ("crs", "icans"):

@@ -1,4 +1,4 @@
-"""Outcomes of the whole course: kinetics of the CAR-T cells, B cells, cytokines and inflammation."""
+"""Outcomes of the whole course: adverse events, kinetics of the CAR-T cells, B cells, cytokines and inflammation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from backend import adverse_events, escalation
 from backend.analysis import courses, pharmacokinetics
 from backend.analysis.courses import Point
 from backend.analysis.pharmacokinetics import Sample
@@ -14,7 +15,9 @@ from backend.analysis.selection import Value, last_before
 from backend.dossiers import Dossier
 from backend.instruments.units import rounded
 from backend.results import NOT_YET_DUE, OBSERVED, Input, Result, measurement_input
+from schedules.protocol.check_schedule import DAYS_IN_MONTH
 from schedules.protocol.definition import Outcome
+from schedules.windows import local_date
 
 CYTOKINES = ("il6", "crp", "ferritin")
 _DAY = Decimal(86400)
@@ -31,17 +34,18 @@ def _points(dossier: Dossier, code: str) -> list[Point]:
         day = dossier.day(value.at)
         if value.at < begun or day is None:
             continue
-        masked = blocked is not None and blocked <= begun.date() + timedelta(days=day)
+        masked = blocked is not None and blocked <= local_date(value.at, dossier.zone)
         found.append(Point(value.id, value.at, day, value.reading, masked))
     return found
 
 
 def tocilizumab_on(dossier: Dossier) -> date | None:
     """The first date after infusion on which tocilizumab was given."""
-    begun = dossier.infused_at
-    given = [one.since for one in dossier.medications if one.drug_class == "tocilizumab" and begun is not None]
-    after = [day for day in given if begun is not None and day >= begun.date()]
-    return min(after, default=None)
+    if dossier.infused_at is None:
+        return None
+    infused_on = local_date(dossier.infused_at, dossier.zone)
+    given = (one.since for one in dossier.medications if one.drug_class == "tocilizumab")
+    return min((day for day in given if day >= infused_on), default=None)
 
 
 def _baseline_value(dossier: Dossier, code: str) -> Value | None:
@@ -119,6 +123,37 @@ def _cytokines(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
         yield _course(outcome.key, code, found.peak, asdict(found), inputs)
 
 
+def _adverse_events(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
+    """What began between infusion and the end of the outcome's time frame; the worst word on a DLT beside it."""
+    to_day = outcome.time_frame_months * DAYS_IN_MONTH
+    found = adverse_events.within(dossier, 0, to_day)
+    dosed = dossier.infused_at is not None
+    detail = {
+        "to_day": to_day,
+        "events": len(found),
+        "worst_grade": max((row.grade for row in found), default=0),
+        "by_grade": {str(grade): sum(row.grade == grade for row in found) for grade in range(1, 6)},
+        "serious": sum(row.serious for row in found),
+        "related": sum(row.related_product in adverse_events.RELATED for row in found),
+        "dlt": escalation.worst_word(dossier.events),
+    }
+    inputs = tuple(
+        Input("adverse_event", row.event_id, row.onset_at, f"{row.term}, {row.scale} {row.scale_version}", row.grade)
+        for row in found
+    )
+    yield Result(
+        outcome.key,
+        "adverse_events",
+        None,
+        None,
+        None,
+        OBSERVED if dosed else NOT_YET_DUE,
+        len(found) if dosed else None,
+        detail=detail if dosed else {},
+        inputs=inputs,
+    )
+
+
 def _course_inputs(first: Value | None, values: Sequence[Value], points: Sequence[Point]) -> tuple[Input, ...]:
     days = {point.id: point.day for point in points}
     start = (measurement_input(first, "baseline"),) if first is not None else ()
@@ -129,4 +164,5 @@ OF_COURSE: Mapping[str, Callable[[Dossier, Outcome], Iterator[Result]]] = {
     "pk": _pk,
     "b_cells": _b_cells,
     "cytokines": _cytokines,
+    "adverse_events": _adverse_events,
 }

@@ -14,17 +14,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, chronicle, studies
+from backend import agenda, chronicle, escalation, studies
 from backend.analysis import treatment as treatments
 from backend.analysis.response import Visit
 from backend.analysis.selection import Value, nearest
 from backend.chronicle import Fact
 from backend.db import db
 from backend.instruments import sledai2k
+from backend.instruments.bilag_items import SYSTEMS
 from backend.instruments.logic import Reading
 from backend.models.calendar import Occurrence
 from backend.models.clinical import Measurement, Medication
-from backend.models.findings import Assessment
+from backend.models.findings import AdverseEvent, Assessment
 from backend.models.study import Site
 from backend.models.subject import Subject
 from schedules.history import INFUSION, Anchor
@@ -64,6 +65,7 @@ class Dossier:
     values: Mapping[str, tuple[Value, ...]]
     not_done: tuple[Measurement, ...]
     medications: tuple[treatments.Medication, ...]
+    events: tuple[AdverseEvent, ...]  # that stand, by onset
     visits: tuple[Visit, ...]
 
     @property
@@ -76,6 +78,11 @@ class Dossier:
         """When treatment began: what was found before it is the baseline."""
         begun = (self.anchors.get(kind) for kind in (LYMPHODEPLETION, INFUSION))
         return next((anchor.actual_at for anchor in begun if anchor is not None and anchor.actual_at is not None), None)
+
+    @property
+    def registered_systems(self) -> tuple[str, ...]:
+        """The BILAG systems that the registration means; all nine until its sponsor has named the eight."""
+        return tuple(self.study.analysis.get("bilag2004_registration_systems", SYSTEMS))
 
     def day(self, at: datetime) -> int | None:
         """The study day of an instant."""
@@ -106,8 +113,13 @@ def dossiers(subjects: Sequence[Subject], as_of: datetime | None = None) -> list
     values, not_done = _values(ids, as_of)
     medications = _medications(ids, as_of)
     slots = _slots(subjects, zones, as_of)
+    events: dict[UUID, list[AdverseEvent]] = defaultdict(list)
+    for row in escalation.standing(ids, as_of):
+        events[row.subject_id].append(row)
     return [
-        _dossier(one, as_of, zones[one.site_id], known[one.id], slots, assessments, values, not_done, medications)
+        _dossier(
+            one, as_of, zones[one.site_id], known[one.id], slots, assessments, values, not_done, medications, events
+        )
         for one in subjects
     ]
 
@@ -122,6 +134,7 @@ def _dossier(
     values: Mapping[UUID, Mapping[str, tuple[Value, ...]]],
     not_done: Mapping[UUID, list[Measurement]],
     medications: Mapping[UUID, list[Medication]],
+    events: Mapping[UUID, list[AdverseEvent]],
 ) -> Dossier:
     study = studies.in_force(subject, as_of)
     bare = Dossier(
@@ -135,6 +148,7 @@ def _dossier(
         values=values.get(subject.id, {}),
         not_done=tuple(not_done.get(subject.id, ())),
         medications=tuple(_regimen(study, zone, row) for row in medications.get(subject.id, ())),
+        events=tuple(events.get(subject.id, ())),
         visits=(),
     )
     found = [one for slot in bare.slots if (one := visit_of(bare, slot)) is not None]

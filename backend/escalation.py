@@ -4,6 +4,7 @@ A hold stands while it is open at the level itself or at a lower one. The princi
 a reason; the stagger is shown, not enforced.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,11 +26,15 @@ _WORST = ("no", "suspected", "confirmed")
 
 def dlt_of(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> Mapping[UUID, str]:
     """Of each subject with an adverse event the worst word on dose-limiting toxicity: no, suspected, confirmed."""
-    found: dict[UUID, str] = {}
+    found: dict[UUID, list[AdverseEvent]] = defaultdict(list)
     for row in standing(subject_ids, as_of):
-        before = found.get(row.subject_id, "no")
-        found[row.subject_id] = max(before, row.dlt, key=_WORST.index)
-    return found
+        found[row.subject_id].append(row)
+    return {subject_id: worst_word(rows) for subject_id, rows in found.items()}
+
+
+def worst_word(events: Iterable[AdverseEvent]) -> str:
+    """The worst that is said of these events on dose-limiting toxicity: no, suspected, confirmed."""
+    return max((row.dlt for row in events), key=_WORST.index, default="no")
 
 
 def standing(subject_ids: Sequence[UUID], as_of: datetime | None = None) -> list[AdverseEvent]:

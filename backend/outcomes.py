@@ -19,6 +19,7 @@ from backend.analysis.selection import Value, last_before, nearest
 from backend.course_outcomes import OF_COURSE
 from backend.dossiers import Dossier, Slot
 from backend.instruments import bilag2004
+from backend.instruments.bilag_items import SYSTEMS
 from backend.instruments.logic import Reading, Reason
 from backend.instruments.steroids import as_decimal
 from backend.results import LEFT, MISSING, NOT_YET_DUE, OBSERVED, UNKNOWN, Input, Result, measurement_input, shown
@@ -165,19 +166,24 @@ def _plain(mg_per_day: Fraction | None) -> Decimal | None:
 
 
 def _sri4(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slot: Slot | None) -> Iterator[Found]:
+    """Over all nine BILAG systems; and over those that the registration means, where it names fewer."""
     baseline, inputs = baseline_of(dossier, line)
-    here = _found_at(dossier, scored, "sledai2k", "pga", "bilag2004", "treatment")
-    if baseline is None or scored is None:
-        reason = "no_baseline" if baseline is None else "no_assessment"
-        yield "sri4", None, {}, (*inputs, *here), (Reason(reason),)
-        return
-    found = response.sri4_of(baseline, scored)
-    yield "sri4", found.responder, asdict(found), (*inputs, *here), found.reasons
+    here = (*inputs, *_found_at(dossier, scored, "sledai2k", "pga", "bilag2004", "treatment"))
+    registered = dossier.registered_systems
+    fewer = {"sri4_registration": registered} if set(registered) != set(SYSTEMS) else {}
+    for measure, systems in {"sri4": SYSTEMS, **fewer}.items():
+        if baseline is None or scored is None:
+            yield measure, None, {}, here, (Reason("no_baseline" if baseline is None else "no_assessment"),)
+        else:
+            found = response.sri4_of(baseline, scored, systems)
+            yield measure, found.responder, asdict(found), here, found.reasons
 
 
 def _lldas(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slot: Slot | None) -> Iterator[Found]:
+    """As published; and both readings of the registration's wording."""
     if scored is None:
-        yield "lldas", None, {}, (), (Reason("no_assessment"),)
+        for measure in ("lldas", "lldas_registration", "lldas_registration_without_serology"):
+            yield measure, None, {}, (), (Reason("no_assessment"),)
         return
     earlier = [one for one in line if one.visit.at < scored.visit.at and one.present is not None]
     previous = earlier[-1] if earlier else None
@@ -187,16 +193,23 @@ def _lldas(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slo
         *_found_at(dossier, scored, "sledai2k", "pga", "bilag2004", "treatment"),
         *_treatment(dossier, scored),
     )
+    read = found.registration_wording
     yield "lldas", found.lldas, asdict(found), inputs, found.reasons
+    yield "lldas_registration", read.lldas, asdict(found), inputs, found.reasons
+    yield "lldas_registration_without_serology", read.lldas_if_serology_excluded, asdict(found), inputs, found.reasons
 
 
 def _doris(dossier: Dossier, _line: Sequence[Scored], scored: Scored | None, _slot: Slot | None) -> Iterator[Found]:
+    """As published; as the registration's wording has it; and without glucocorticoid, immunosuppressant, biologic."""
     if scored is None:
-        yield "doris", None, {}, (), (Reason("no_assessment"),)
+        for measure in ("doris", "doris_drug_free", "doris_registration"):
+            yield measure, None, {}, (), (Reason("no_assessment"),)
         return
     found = response.doris_of(scored)
     inputs = (*_found_at(dossier, scored, "sledai2k", "pga", "treatment"), *_treatment(dossier, scored))
     yield "doris", found.doris, asdict(found), inputs, found.reasons
+    yield "doris_drug_free", found.drug_free_doris, asdict(found), inputs, found.reasons
+    yield "doris_registration", found.registration_wording.doris, asdict(found), inputs, found.reasons
 
 
 def _score_change(instrument: str, number: Callable[[Scored], Decimal | int | None]) -> Any:
@@ -208,6 +221,12 @@ def _score_change(instrument: str, number: Callable[[Scored], Decimal | int | No
         here = _found_at(dossier, scored, instrument)
         own = tuple(one for one in inputs if one.what.startswith(instrument))
         detail = {"baseline": first, "visit": now, **asdict(found)}
+        if instrument == "bilag2004":
+            detail |= {"grades": {"baseline": _letters(baseline), "visit": _letters(scored)}}
+            detail["registration_view"] = {
+                at: bilag2004.registration_view(letters, dossier.registered_systems)
+                for at, letters in detail["grades"].items()
+            }
         reasons = _lacking(baseline=first, visit=now)
         yield instrument, found.absolute_change, detail, (*own, *here), reasons
 
@@ -220,6 +239,10 @@ def _reading(value: Decimal | int | None) -> Reading | None:
 
 def _lacking(**values: Any) -> tuple[Reason, ...]:
     return tuple(Reason(f"no_{name}") for name, value in values.items() if value is None)
+
+
+def _letters(scored: Scored | None) -> Mapping[str, str | None]:
+    return {system: one.grade for system, one in scored.bilag.items()} if scored and scored.bilag else {}
 
 
 def _bilag_total(scored: Scored) -> int | None:

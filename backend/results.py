@@ -17,7 +17,7 @@ STATUSES = (OBSERVED, UNKNOWN, NOT_YET_DUE, MISSING, LEFT)
 class Input:
     """One fact an outcome was computed from."""
 
-    kind: str  # assessment, measurement, medication, event
+    kind: str  # assessment, measurement, medication, adverse_event
     id: UUID | None
     at: datetime | None
     what: str

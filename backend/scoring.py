@@ -11,10 +11,22 @@ from typing import Any
 from backend.analysis import change, pharmacokinetics
 from backend.analysis.pharmacokinetics import Sample
 from backend.instruments import astct, bilag2004, ctcae, doris, lldas, pga, sledai2k, sri4, steroids, units
+from backend.instruments.bilag_items import SYSTEMS
 from backend.instruments.logic import Reading
 from backend.instruments.steroids import Dose
 
 Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a study file may name of the instruments; `schedules.protocol.check` asks for them."""
+
+    graded_terms: tuple[str, ...]
+    bilag_systems: tuple[str, ...]
+
+
+WORDS = Words(ctcae.TERMS, SYSTEMS)
 
 
 def _sledai2k(

@@ -70,8 +70,7 @@ def in_set(some: Iterable[Dossier], name: str, as_of: datetime | None) -> list[D
     if name == "efficacy":
         return [one for one in infused if _has_baseline(one)]
     now = as_of or clock.now()
-    dlt = escalation.dlt_of([one.subject.id for one in infused], as_of)
-    return [one for one in infused if cohorts.counts([_member(one, dlt)], now, _window(one)).evaluable]
+    return [one for one in infused if cohorts.counts([_member(one)], now, _window(one)).evaluable]
 
 
 def _has_baseline(dossier: Dossier) -> bool:
@@ -79,9 +78,9 @@ def _has_baseline(dossier: Dossier) -> bool:
     return baseline is not None and baseline.sledai is not None
 
 
-def _member(dossier: Dossier, dlt: Mapping[UUID, str]) -> cohorts.Member:
+def _member(dossier: Dossier) -> cohorts.Member:
     left = dossier.ended.actual_at if dossier.ended is not None else None
-    return cohorts.Member(dossier.subject.number, dossier.infused_at, left, dlt.get(dossier.subject.id, "no"))
+    return cohorts.Member(dossier.subject.number, dossier.infused_at, left, escalation.worst_word(dossier.events))
 
 
 def _window(dossier: Dossier) -> timedelta:
@@ -149,6 +148,7 @@ def _cell(key: tuple[str, str, str | None, str], rows: Sequence[Row]) -> Cell:
 
 # What is summarised of each outcome: name → where it stands in the detail.
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "adverse_events": ("events", "worst_grade", "serious", "related"),
     "pk": ("cmax", "tmax", "clast", "tlast", "half_life"),
     "b_cells": ("first_day_below", "nadir", "reconstituted_on_day", "last_pct_of_baseline"),
     "cytokines": ("peak", "peak_day", "fold_change"),

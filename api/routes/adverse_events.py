@@ -246,6 +246,6 @@ def adverse_event_summary(caller: Caller, query: dict[str, Any]) -> Any:
     some = trial.gathered(policy.sites_of(caller.id), query.get("as_of"), query.get("dose_level"))
     some = trial.in_set(some, "safety", query.get("as_of"))
     levels = [one.subject.dose_level for one in some]
-    lines = adverse_events.table(some, query["from_day"], query["to_day"], query.get("as_of"))
+    lines = adverse_events.table(some, query["from_day"], query["to_day"])
     items = [{**asdict(line), "by_grade": {str(k): v for k, v in line.by_grade.items()}} for line in lines]
     return {"dosed": {level: levels.count(level) for level in sorted(set(levels))}, "items": items}

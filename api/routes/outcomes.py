@@ -19,7 +19,7 @@ room = Room("outcomes", __name__, url_prefix="/api/v1", description="Registered 
 class InputAnswer(Body):
     """One fact that an outcome was computed from."""
 
-    kind = Word("assessment", "measurement", "medication", "event", required=True)
+    kind = Word("assessment", "measurement", "medication", "adverse_event", required=True)
     id = Id(required=True, allow_none=True)
     at = Instant(required=True, allow_none=True)
     what = ma.fields.String(required=True)

@@ -168,15 +168,16 @@ def labs_of(visit: Visit) -> sledai2k.Labs:
     return sledai2k.Labs(**found)
 
 
-def sri4_of(baseline: Scored, now: Scored) -> sri4.Response:
-    """The response of a visit against the baseline."""
+def sri4_of(baseline: Scored, now: Scored, systems: Sequence[str] = SYSTEMS) -> sri4.Response:
+    """The response of a visit against the baseline, over these BILAG systems."""
     said = (now.visit.answers.get("treatment") or {}).get("rescue_treatment")
     rescue = now.visit.treatment.rescue if said is None else bool(said)
+    before, after = baseline.bilag_possible(), now.bilag_possible()
     return sri4.respond(
         (_sledai(baseline), _sledai(now)),
         (baseline.pga, now.pga),
-        baseline.bilag_possible(),
-        now.bilag_possible(),
+        {system: letters for system, letters in before.items() if system in systems},
+        {system: letters for system, letters in after.items() if system in systems},
         rescue,
     )
 

@@ -7,14 +7,14 @@ in `check_rules`, what is analysed in `check_analysis`.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from schedules.faults import Fault, pointer
-from schedules.protocol.check_analysis import analysis_faults
+from schedules.protocol.check_analysis import Words, analysis_faults
 from schedules.protocol.check_rules import RuleFacts, ladder_faults, rule_faults
 from schedules.protocol.check_schedule import schedule_faults
 from schedules.protocol.definition import Condition, Form, Item, Label, Study
@@ -29,12 +29,12 @@ Path = tuple[object, ...]
 
 
 def check(
-    study: Study, catalogue: Mapping[str, RuleFacts] | None = None, terms: Collection[str] | None = None
+    study: Study, catalogue: Mapping[str, RuleFacts] | None = None, words: Words | None = None
 ) -> tuple[Fault, ...]:
     """Every fault of meaning, in the order of the file's parts.
 
-    `catalogue`: rule id → what that rule reads and needs; `terms`: those with laboratory grades. None leaves the
-    rules' reading, the terms, unchecked.
+    `catalogue`: rule id → what that rule reads and needs; `words`: those of the instruments. None leaves the rules'
+    reading, the words, unchecked.
     """
     return (
         *_item_faults(study),
@@ -44,7 +44,7 @@ def check(
         *schedule_faults(study),
         *rule_faults(study, catalogue),
         *ladder_faults(study),
-        *analysis_faults(study, terms),
+        *analysis_faults(study, words),
         *_text_faults(study, ()),
     )
 

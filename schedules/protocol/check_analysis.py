@@ -1,17 +1,26 @@
-"""Whether the settings of the analysis name what there is: measures, items, graded terms. The rest of them are numbers.
+"""Whether the settings of the analysis name what there is: measures, items, words of instruments.
 
-Which terms have laboratory grades is known upstairs; `terms` is all this floor must know of them.
+The instruments live upstairs, where this floor may not look; `Words` is all it must know of them.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from schedules.faults import Fault, pointer
 from schedules.protocol.definition import Study
 
 
-def analysis_faults(study: Study, terms: Collection[str] | None) -> Iterator[Fault]:
-    """Every name that leads nowhere; without `terms` those of graded terms are left unchecked."""
+class Words(Protocol):
+    """Terms with laboratory grades, and the systems of BILAG-2004."""
+
+    @property
+    def graded_terms(self) -> Collection[str]: ...
+    @property
+    def bilag_systems(self) -> Collection[str]: ...
+
+
+def analysis_faults(study: Study, words: Words | None) -> Iterator[Fault]:
+    """Every name that leads nowhere."""
     for assessment, codes in _mapping(study.analysis, "assessment_measures").items():
         path: tuple[object, ...] = ("analysis", "assessment_measures", assessment)
         if assessment not in study.assessments:
@@ -23,8 +32,13 @@ def analysis_faults(study: Study, terms: Collection[str] | None) -> Iterator[Fau
         path = ("analysis", "ctcae_terms", code)
         if code not in study.measures:
             yield Fault(pointer(path), "unknown_measure", f"there is no measure {code!r}")
-        if terms is not None and term not in terms:
-            yield Fault(pointer(path), "unknown_term", f"{term!r} has no laboratory grades; {', '.join(terms)} have")
+        if words is not None and term not in words.graded_terms:
+            message = f"{term!r} has no laboratory grades; {', '.join(words.graded_terms)} have"
+            yield Fault(pointer(path), "unknown_term", message)
+    for index, system in enumerate(study.analysis.get("bilag2004_registration_systems", ())):
+        if words is not None and system not in words.bilag_systems:
+            path = ("analysis", "bilag2004_registration_systems", index)
+            yield Fault(pointer(path), "unknown_system", f"{system!r} is none of {', '.join(words.bilag_systems)}")
     symptoms = _mapping(_mapping(study.analysis, "reconciliation"), "symptoms")
     for item in symptoms:
         path = ("analysis", "reconciliation", "symptoms", item)

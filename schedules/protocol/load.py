@@ -5,7 +5,7 @@ holds, its meaning (`check`). `build` is the fast path for content that was vali
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 from schedules.faults import Fault, pointer
 from schedules.protocol.build import build
 from schedules.protocol.check import RuleFacts, check
+from schedules.protocol.check_analysis import Words
 from schedules.protocol.content import Parsed, parse, value_faults
 from schedules.protocol.definition import Study
 
@@ -50,17 +51,18 @@ class StudyFaults(Exception):
 def load_study(
     path_or_text: Path | str,
     catalogue: Mapping[str, RuleFacts] | None = None,
-    terms: Collection[str] | None = None,
+    words: Words | None = None,
 ) -> Study:
     """The study of a YAML file or text.
 
     A `Path` is a file; a `str` is a file if it is one line naming an existing one, else text. With a
-    `catalogue` (rule id → what the rule reads) the rules are checked against it, with `terms` the graded terms.
+    `catalogue` (rule id → what the rule reads) the rules are checked against it, with `words` those of the
+    instruments.
     Raises StudyFaults, whatever is wrong with the input.
     """
     parsed = parse(_text(path_or_text))
     _raise_for_structure(parsed)
-    return _meaningful(parsed.content, catalogue, terms, parsed)
+    return _meaningful(parsed.content, catalogue, words, parsed)
 
 
 def load_content(text: str) -> dict[str, Any]:
@@ -74,14 +76,12 @@ def load_content(text: str) -> dict[str, Any]:
     return content
 
 
-def validated(
-    content: Any, catalogue: Mapping[str, RuleFacts] | None = None, terms: Collection[str] | None = None
-) -> Study:
+def validated(content: Any, catalogue: Mapping[str, RuleFacts] | None = None, words: Words | None = None) -> Study:
     """The study of plain content of unknown quality, for example from a request body; raises StudyFaults."""
     faults = tuple(value_faults(content)) or structure_faults(content)
     if faults:
         raise StudyFaults(faults)
-    return _meaningful(content, catalogue, terms)
+    return _meaningful(content, catalogue, words)
 
 
 def _raise_for_structure(parsed: Parsed) -> None:
@@ -97,12 +97,12 @@ def _raise_for_structure(parsed: Parsed) -> None:
 def _meaningful(
     content: Mapping[str, Any],
     catalogue: Mapping[str, RuleFacts] | None,
-    terms: Collection[str] | None,
+    words: Words | None,
     parsed: Parsed | None = None,
 ) -> Study:
     """The study of content whose structure holds, if its meaning does too."""
     study = build(content)
-    faults = check(study, catalogue, terms)
+    faults = check(study, catalogue, words)
     if faults:
         raise StudyFaults(faults if parsed is None else map(parsed.located, faults))
     return study
