@@ -27,7 +27,7 @@ from backend import (
     workdays,
 )
 from backend import audit as trail
-from backend.db import db, transaction
+from backend.db import db, snapshot, transaction
 from backend.errors import Problem
 from backend.models.study import Installation, Site
 from backend.policy import STAFF
@@ -237,13 +237,16 @@ def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> N
         raise click.ClickException("--as-of is not an instant") from error
     if at is not None and at.tzinfo is None:
         raise click.ClickException("--as-of needs an offset, for example 2026-11-25T08:00:00Z")
-    with trail.acting(trail.Actor(None, "operator", "command")), transaction():
+    if at is not None and at > clock.now():
+        raise click.ClickException("--as-of lies in the future, of which nothing is known")
+    with snapshot():
         wanted = sa.select(Site.id, Site.code).order_by(Site.code)
         found = db.session.execute(wanted.where(Site.code.in_(sites)) if sites else wanted).all()
         if sites and len(found) != len(set(sites)):
             raise click.ClickException("no such site")
         with output.open("wb") as file:
             export.write(file, [row.id for row in found], at.astimezone(UTC) if at else None)
+    with trail.acting(trail.Actor(None, "operator", "command")), transaction():
         trail.record("dataset:exported", "dataset", output.name, new={"as_of": at, "bytes": output.stat().st_size})
     click.echo(f"{output} {output.stat().st_size} bytes")
 

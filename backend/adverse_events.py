@@ -105,14 +105,14 @@ def record(subject_id: UUID, content: Mapping[str, Any], by: Account, *, judges:
     `content`: id and SAID. `judges`: whether the person may judge relation and dose-limiting toxicity.
     """
     subject = records.open_subject(subject_id)
-    known = _last(content["id"])
-    if known is not None:
-        said = _of(content)
+    known = revisions(content["id"])
+    if known:
+        first, said = known[0], _of(content)
         if content.get("serious_known_at") is None:
-            said["serious_known_at"] = known.serious_known_at  # it was set when the event first came
-        if known.subject_id != subject.id or canonical(_said(known)) != canonical(said):
+            said["serious_known_at"] = first.serious_known_at  # it was set when the event first came
+        if first.subject_id != subject.id or canonical(_said(first)) != canonical(said):
             raise Problem("id_taken")
-        return known, False
+        return known[-1], False
     return _write(subject, content["id"], content, None, by, judges=judges), True
 
 

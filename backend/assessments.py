@@ -97,7 +97,8 @@ def record(
         "rater_id": content.get("rater_id") or by.id,
         "assessed_at": content.get("assessed_at") or clock.now(),
     }
-    _check(subject, visit_id, instrument, {**content, **said}, last)
+    rater_said = content.get("rater_id") is not None
+    _check(subject, visit_id, instrument, {**content, **said, "rater_said": rater_said}, last)
     row = Assessment(
         subject_id=subject.id,
         visit_id=visit_id,
@@ -135,7 +136,8 @@ def _check(
     faults = []
     rater = db.session.get(Account, content["rater_id"])
     if rater is None or rater.role not in DOCTORS or subject.site_id not in policy.sites_of(rater.id):
-        faults.append(Fault("/rater_id", "not_allowed", "an investigator of the subject's site"))
+        code = "not_allowed" if content["rater_said"] else "required"
+        faults.append(Fault("/rater_id", code, "who assessed: an investigator of the subject's site"))
     if content["assessed_at"] > clock.now() + clock.TOLERANCE:
         faults.append(Fault("/assessed_at", "in_the_future", "an assessment cannot lie in the future"))
     if subject.ended_at is not None and content["assessed_at"] > subject.ended_at:
@@ -291,7 +293,8 @@ def signatures(visit_id: UUID) -> tuple[Signed, ...]:
 
 def sign(visit_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Signed, bool]:
     """Sign a visit's part as it stands: id, meaning, part. The clinical part needs every clinical form the visit asks
-    for; the complete one that part signed and unchanged, and every laboratory value there or recorded as not done."""
+    for; the complete one that part signed and unchanged, the treatment reviewed, and every laboratory value there or
+    recorded as not done."""
     visit = visits.visit_of(visit_id)
     subject = records.open_subject(visit.subject_id)
     said = {"visit_id": visit_id, "part": content["part"], "meaning": content["meaning"], "signed_by": by.id}
@@ -318,12 +321,14 @@ def _refuse_unready(whole: Sheet, part: str) -> None:
     if not any(form.row is not None for form in whole.forms):
         raise Problem("conflict", "nothing of this visit is recorded yet")
     lacking = [name for name in whole.missing_forms if name in LUPUS]
+    if part == COMPLETE and not lacking:
+        if not any(one.row.part == CLINICAL and not one.voided_by for one in whole.signatures):
+            raise Problem("conflict", "the clinical part is not signed, or was changed since")
+        lacking = list(whole.missing_forms)
     if lacking:
         raise Problem("conflict", f"not filled in yet: {', '.join(lacking)}")
     if part == CLINICAL:
         return
-    if not any(one.row.part == CLINICAL and not one.voided_by for one in whole.signatures):
-        raise Problem("conflict", "the clinical part is not signed, or was changed since")
     if whole.missing_values:
         raise Problem("conflict", f"laboratory values are missing: {', '.join(whole.missing_values)}")
 

@@ -113,18 +113,27 @@ def transaction(*, writes: bool = True) -> Iterator[None]:
     """
     gate = _gate_of(db.engine) if writes else None
     if gate is None:
-        with _session(writes):
+        with _session(daymark_writes=writes):
             yield
     else:
-        with gate(), _session(writes):
+        with gate(), _session(daymark_writes=writes):
             yield
 
 
 @contextmanager
-def _session(writes: bool) -> Iterator[None]:
+def snapshot() -> Iterator[None]:
+    """A transaction that only reads, and sees the database as it was at one moment however long it takes."""
+    # On SQLite every transaction does.
+    options = {} if db.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with _session(**options):
+        yield
+
+
+@contextmanager
+def _session(**options: Any) -> Iterator[None]:
     session = db.session
     session.remove()
-    session.connection(execution_options={"daymark_writes": writes})
+    session.connection(execution_options=options)
     try:
         yield
         session.commit()

@@ -2,43 +2,29 @@
 
 Seven subjects at one site: in screening, three days before a planned infusion, day 2, day 7 with a fever
 that was answered, day 9 in hospital, day 40, and month 6. For `DAYMARK_MODE=demo` only; no real person.
+This module tells the stories: numbers are `demo_courses`, visits `demo_findings`, what went wrong `demo_events`.
 """
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import sqlalchemy as sa
 
-from backend import (
-    accounts,
-    activation,
-    audit,
-    capture,
-    clock,
-    crypto,
-    delegation,
-    enrolment,
-    laboratory,
-    medications,
-    rota,
-    studies,
-    treatment,
-    visits,
-    workdays,
-)
-from backend.db import db, lock_subject, transaction
-from backend.models.calendar import Occurrence
-from backend.models.people import Account
+from backend import accounts, activation, capture, crypto, delegation, enrolment, medications, rota, studies, treatment
+from backend import demo_diary as diary
+from backend import demo_events as events
+from backend import demo_findings as findings
+from backend import workdays
+from backend.assessments import CLINICAL, PARTS
+from backend.db import db, transaction
+from backend.demo_courses import PATIENTS
+from backend.demo_stage import Act, Cast, Life, acting_at, play
 from backend.models.study import Site
 from backend.models.subject import Subject
-from backend.safety import answers
-from backend.safety.episodes import open_episode
-from schedules.protocol.definition import Form, Study
 from schedules.windows import local_date
 
 PASSWORD = "daymark-demo"  # noqa: S105  # printed on every start; the demo listens on loopback alone
@@ -51,56 +37,26 @@ STAFF = (
     ("statistician", "statistician", "Statistician"),
     ("admin", "administrator", "Administrator"),
 )
-GOOD = {"intake": "yes", "fluids_kept": "yes", "neuro_finished": "yes", "spo2_warm_finger": "yes"}
+SINCE = timedelta(days=220)  # before the first subject was enrolled
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
-
-@dataclass
-class Cast:
-    """The people of the demo and the secrets to show."""
-
-    site: Site
-    study: Study
-    staff: dict[str, Account] = field(default_factory=dict)
-    shown: dict[str, Any] = field(default_factory=lambda: {"staff": [], "subjects": []})
+Story = Callable[[Cast, Subject, datetime], list[Act]]
 
 
 def load(content: dict[str, Any], now: datetime) -> dict[str, Any]:
     """Fill an empty database. Returns what `demo-accounts.json` holds: sign-ins and activation codes."""
     hashed = crypto.hash_password(PASSWORD)
-    with _at(now - timedelta(days=220)), transaction():
+    with acting_at(now - SINCE), transaction():
         cast = _team(content, hashed, now)
-    people: tuple[tuple[str, Callable[[Cast, Subject, datetime], None]], ...] = (
-        ("S01", _screening),
-        ("S02", _planned),
-        ("S03", _day(2)),
-        ("S04", _febrile),
-        ("S05", _in_hospital),
-        ("S06", _day(40)),
-        ("S07", _day(180)),
-    )
-    for n, (number, story) in enumerate(people):
-        story(cast, _enrolled(cast, number, n, now), now)
-        with _at(now), transaction():
+        findings.limits(cast, now - SINCE)
+    for n, number in enumerate(STORIES):
+        subject = _enrolled(cast, number, n, now)
+        play(STORIES[number](cast, subject, now))
+        with acting_at(now), transaction():
             subject = db.session.execute(sa.select(Subject).where(Subject.number == number)).scalar_one()
             issued = activation.issue_code(subject, activation.patient_of(subject), cast.staff["nurse"].id)
             cast.shown["subjects"].append({"number": number, "id": subject.id, "activation_code": issued.code})
     return cast.shown
-
-
-class _at:  # noqa: N801  # reads as a preposition
-    """Act at an instant, as the demo."""
-
-    def __init__(self, at: datetime) -> None:
-        self._clock = clock.running_on(lambda: at)
-        self._actor = audit.acting(audit.Actor(None, "demo"))
-
-    def __enter__(self) -> None:
-        self._clock.__enter__()
-        self._actor.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._actor.__exit__(*error)
-        self._clock.__exit__(*error)
 
 
 def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
@@ -134,7 +90,7 @@ def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
         )
         cast.staff[username] = account
         cast.shown["staff"].append({"role": role, "username": username, "password": PASSWORD, "totp_secret": secret})
-    since = local_date(now - timedelta(days=220), site.time_zone)
+    since = local_date(now - SINCE, site.time_zone)
     for account in cast.staff.values():
         delegation.grant_all(account, site.id, since, cast.staff["pi"].id)
     for year in (since.year, now.year, now.year + 1):
@@ -155,9 +111,9 @@ def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
 
 def _enrolled(cast: Cast, number: str, n: int, now: datetime) -> Subject:
     """One subject, enrolled long enough ago for its story."""
-    days = {"S01": 2, "S02": 12, "S03": 16, "S04": 21, "S05": 23, "S06": 54, "S07": 195}[number]
+    days = {"S01": 2, "S02": 21, "S03": 26, "S04": 31, "S05": 33, "S06": 64, "S07": 204}[number]
     enrolled_at = now - timedelta(days=days)
-    with _at(enrolled_at), transaction():
+    with acting_at(enrolled_at), transaction():
         subject, _ = enrolment.enrol(
             cast.site,
             {
@@ -171,7 +127,7 @@ def _enrolled(cast: Cast, number: str, n: int, now: datetime) -> Subject:
                     {"kind": "trial", "text_version": "1.0", "given_at": enrolled_at},
                     {"kind": "app", "text_version": "1.0", "given_at": enrolled_at},
                 ],
-                "prior_organs": sorted(cast.study.organs)[:2],
+                "prior_organs": list(PATIENTS[number].organs),
                 "year_of_birth": 1985 + n,
             },
             cast.staff["nurse"].id,
@@ -185,196 +141,141 @@ def _event(
     cast: Cast, subject: Subject, kind: str, at: datetime, *, planned: bool = False, said: datetime | None = None
 ) -> None:
     """Record an event when it happened, or a plan when it was made (`said`)."""
-    with _at(said or at), transaction():
+    with acting_at(said or at), transaction():
         told: dict[str, Any] = {"planned_at": at} if planned else {"actual_at": at}
         if kind == "admission":
             told["place"] = treatment.PLACES[0]
         treatment.record_event(subject.id, {"id": uuid4(), "kind": kind, **told}, cast.staff["nurse"].id)
 
 
-def _screening(cast: Cast, subject: Subject, now: datetime) -> None:
-    _values(cast, subject, now - timedelta(days=1), {"anc": "3.4", "platelets": "212", "crp": "4"})
+def _screening(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
+    life = Life(cast, subject, now + 30 * DAY)
+    return [findings.values(life, now - DAY, ("anc", "platelets", "crp"), day=-31, after=HOUR / 2)]
 
 
-def _planned(cast: Cast, subject: Subject, now: datetime) -> None:
+def _planned(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
     """Three days before a planned infusion; the baseline diary has begun."""
-    _event(cast, subject, "collection", now - timedelta(days=5))
-    _event(cast, subject, "infusion", now + timedelta(days=3), planned=True, said=now - timedelta(days=9))
-    _diary(cast, subject, now)
+    life = Life(cast, subject, now + 3 * DAY)
+    _event(cast, subject, "collection", now - 5 * DAY)
+    _event(cast, subject, "infusion", life.infused_at, planned=True, said=now - 9 * DAY)
+    return [*diary.reports(life, now), *_visits(life, now)]
 
 
-def _day(day: int) -> Callable[[Cast, Subject, datetime], None]:
-    def story(cast: Cast, subject: Subject, now: datetime) -> None:
-        _treated(cast, subject, now - timedelta(days=day))
-        _diary(cast, subject, now)
-        _attended(cast, subject, now)
+def _day(day: int) -> Story:
+    def story(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
+        life = _treated(cast, subject, now - day * DAY)
+        return [*diary.reports(life, now), *_visits(life, now), *events.lymphopenia(life)]
 
     return story
 
 
-def _treated(cast: Cast, subject: Subject, infused_at: datetime) -> None:
-    _event(cast, subject, "infusion", infused_at, planned=True, said=infused_at - timedelta(days=10))
-    _event(cast, subject, "collection", infused_at - timedelta(days=8))
-    _event(cast, subject, "lymphodepletion", infused_at - timedelta(days=5))
+def _at_event(life: Life, kind: str, at: datetime) -> Act:
+    return Act(at, lambda: _told(life.cast, life.subject, kind, {"actual_at": at}))
+
+
+def _treated(cast: Cast, subject: Subject, infused_at: datetime) -> Life:
+    _event(cast, subject, "infusion", infused_at, planned=True, said=infused_at - 10 * DAY)
+    _event(cast, subject, "collection", infused_at - 8 * DAY)
+    _event(cast, subject, "lymphodepletion", infused_at - 5 * DAY)
     _event(cast, subject, "infusion", infused_at)
+    return Life(cast, subject, infused_at)
 
 
-def _febrile(cast: Cast, subject: Subject, now: datetime) -> None:
+def _visits(
+    life: Life, now: datetime, signed: Mapping[str, Sequence[str]] | None = None, ahead: Mapping[str, datetime] | None = None
+) -> list[Act]:
+    """Every visit whose day has passed was attended on it, with all that was found and given."""
+    came = findings.attended(life, now, ahead=ahead)
+    acts = [act for one in came for act in findings.visit(life, one, signed=(signed or {}).get(one.key, ()))]
+    acts += findings.regimens(life, came, now)
+    if life.infused_at < now:
+        acts += [findings.lymphodepletion(life), *findings.product(life, now)]
+    return acts
+
+
+def _febrile(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
     """Day 7: a fever an hour ago, answered: accepted, contacted, seen; still open."""
-    _treated(cast, subject, now - timedelta(days=7))
-    _diary(cast, subject, now - timedelta(hours=2))
-    _values(cast, subject, now - timedelta(hours=19), {"anc": "0.8", "platelets": "96", "crp": "21", "ferritin": "410"})
-    fever_at = now - timedelta(hours=1)
-    well = _well(cast.study, cast.study.forms[cast.study.unscheduled_form], random.Random(4), fever_at)  # noqa: S311
-    _submit(cast, subject, cast.study.unscheduled_form, fever_at, {**well, "temp_c": Decimal("38.3"), "chills": 1})
-    for minutes, kind in ((3, "accepted"), (9, "contacted"), (35, "seen")):
-        with _at(fever_at + timedelta(minutes=minutes)), transaction():
-            episode = open_episode(subject.id)
-            if episode is not None:
-                said = {"id": uuid4(), "kind": kind, "seen_signal_seq": episode.last_seq}
-                answers.acknowledge(answers.locked_episode(episode.id), said, cast.staff["doctor"])
-    with _at(now - timedelta(minutes=20)), transaction():
-        given: dict[str, Any] = {"id": uuid4(), "drug": "paracetamol", "dose_mg": Decimal(1000)}
-        taken = {**given, "started_at": fever_at, "stopped_at": fever_at}
-        medications.record(subject.id, [taken], cast.staff["doctor"])
+    life, fever_at = _treated(cast, subject, now - 7 * DAY), now - HOUR
+    given = {"id": uuid4(), "drug": "paracetamol", "dose_mg": Decimal(1000)}
+    taken = {**given, "started_at": fever_at, "stopped_at": fever_at}
+    return [
+        *diary.reports(life, now - 2 * HOUR),
+        *_visits(life, now),
+        *events.lymphopenia(life),
+        findings.values(life, now - 19 * HOUR, ("anc", "platelets", "crp", "ferritin"), day=6, after=HOUR / 2),
+        _fever(life, fever_at, "38.3"),
+        *events.answered(life, fever_at, ((3, "accepted"), (9, "contacted"), (35, "seen"))),
+        Act(fever_at + 2 * HOUR / 3, lambda: medications.record(subject.id, [taken], cast.staff["doctor"])),
+    ]
 
 
-def _in_hospital(cast: Cast, subject: Subject, now: datetime) -> None:
-    """Day 9, admitted on day 5: the diary rests, the ward's values take its place."""
-    infused_at = now - timedelta(days=9)
-    _treated(cast, subject, infused_at)
-    admitted_at = infused_at + timedelta(days=5)
-    _diary(cast, subject, admitted_at)
-    _event(cast, subject, "admission", admitted_at)
-    _attended(cast, subject, now)
-    for hours in range(48, 0, -8):
-        _round(cast, subject, now - timedelta(hours=hours))
+def _fever(life: Life, at: datetime, temperature: str) -> Act:
+    """Reported at once, outside of any slot, with a little shivering."""
+    study = life.cast.study
+    well = diary.well(study, study.forms[study.unscheduled_form], random.Random(4))  # noqa: S311
+    return diary.report(life, study.unscheduled_form, at, {**well, "temp_c": Decimal(temperature), "chills": 1})
 
 
-def _round(cast: Cast, subject: Subject, at: datetime) -> None:
+def _in_hospital(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
+    """Day 9, admitted with a fever on day 5: the diary rests, the ward's values take its place."""
+    life = _treated(cast, subject, now - 9 * DAY)
+    admitted_at = life.infused_at + 5 * DAY
+    fever_at = admitted_at - 3 * HOUR
+    return [
+        *diary.reports(life, fever_at),
+        *_visits(life, now),
+        *events.lymphopenia(life),
+        _fever(life, fever_at, "38.2"),
+        *events.cytokine_release(life, fever_at, admitted_at),
+        _at_event(life, "admission", admitted_at),
+        *(_round(life, now - timedelta(hours=hours)) for hours in range(48, 0, -8)),
+    ]
+
+
+def _round(life: Life, at: datetime) -> Act:
     """One row of the ward's grid, by the nurse."""
+    cast = life.cast
     form = next(form for form in cast.study.forms.values() if form.staff_only)
     seen = {"temp_c": Decimal("37.0"), "temp_site": "ear", "hr": 84, "sbp": 112, "dbp": 70, "spo2": 97, "ice_score": 10}
     given = {one.item: seen[one.item] for one in form.items if one.item in seen}
-    with _at(at + timedelta(minutes=5)), transaction():
-        nurse = cast.staff["nurse"]
-        body = _body(cast, form.key, at, given) | {"reporter": "staff"}
-        capture.submit(subject.id, uuid4(), body, nurse, source="ward")
+    told = diary.body(cast, form.key, at, given) | {"reporter": "staff"}
+    return Act(
+        at + timedelta(minutes=5),
+        lambda: capture.submit(life.subject.id, uuid4(), told, cast.staff["nurse"], source="ward"),
+    )
 
 
-def _values(cast: Cast, subject: Subject, at: datetime, values: dict[str, str]) -> None:
-    items: list[Mapping[str, Any]] = [
-        {
-            "id": uuid4(),
-            "code": code,
-            "value": Decimal(value),
-            "unit": cast.study.measures[code].unit,
-            "method": (cast.study.measures[code].methods or (None,))[0],
-            "source": "laboratory",
-            "collected_at": at,
-        }
-        for code, value in values.items()
-        if code in cast.study.measures
+def _responding(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
+    """Day 40: on the way. What made the subject tired on days 11 and 12 nobody has decided yet."""
+    life = _treated(cast, subject, now - 40 * DAY)
+    tired = {(day, "daily"): {"fatigue": 2} for day in (11, 12)}
+    signed = {"V0": PARTS, "V14": (CLINICAL,)}
+    return [*diary.reports(life, now, tired), *_visits(life, now, signed), *events.lymphopenia(life)]
+
+
+def _in_remission(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
+    """Month 6: SRI-4 and low activity at month 3, in remission since; the last visit came two days early."""
+    life = _treated(cast, subject, now - 180 * DAY)
+    zone = cast.site.time_zone
+    last = start_of_day(local_date(now, zone), zone) - 2 * DAY + 9 * HOUR
+    signed = {"V19": (CLINICAL,), **dict.fromkeys(("V0", "V14", "V15", "V16", "V17", "V18"), PARTS)}
+    return [
+        *diary.reports(life, now),
+        *_visits(life, now, signed, {"V19": last}),
+        *events.lymphopenia(life, over_on=60),
+        *events.neutropenia(life, findings.sampled_on(life, 5), findings.sampled_on(life, 12)),
+        *findings.course(life, 6, 11, now, "g_csf", "0.3", route="subcutaneous"),
+        *events.airway_infection(life, life.infused_at + 74 * DAY),
+        *findings.course(life, 75, 80, now, "other_antibiotic", "500"),
     ]
-    with _at(at + timedelta(minutes=30)), transaction():
-        laboratory.record(subject.id, items, cast.staff["nurse"])
 
 
-def _attended(cast: Cast, subject: Subject, now: datetime) -> None:
-    """Every visit whose day has passed was attended on it."""
-    with transaction(writes=False):
-        rows = db.session.execute(
-            sa.select(Occurrence.id, Occurrence.due_at).where(
-                Occurrence.subject_id == subject.id,
-                Occurrence.kind == "visit",
-                Occurrence.late_at < now,
-                Occurrence.satisfied_at.is_(None),
-            )
-        ).all()
-    for visit_id, due_at in rows:
-        assert due_at is not None  # late_at is
-        at = due_at + timedelta(hours=9)
-        with _at(at), transaction():
-            visits.attend(visit_id, {"at": at, "outcome": "attended"}, cast.staff["nurse"].id)
-
-
-def _diary(cast: Cast, subject: Subject, until: datetime) -> None:
-    """Nine of ten slots up to `until` are answered, a little after their time, by somebody who is well."""
-    chance = random.Random(str(subject.number))  # noqa: S311  # a repeatable story, no secret
-    with transaction(writes=False):
-        slots = db.session.execute(
-            sa.select(Occurrence.id, Occurrence.key, Occurrence.due_at)
-            .where(
-                Occurrence.subject_id == subject.id,
-                Occurrence.kind == "slot",
-                Occurrence.excused.is_(None),
-                Occurrence.due_at < until - timedelta(minutes=30),
-            )
-            .order_by(Occurrence.due_at, Occurrence.key)
-        ).all()
-    recent = until - timedelta(hours=24)
-    for slot_id, form, due_at in slots:
-        assert due_at is not None  # every slot is dated
-        # Nobody has been silent lately: the demo begins without a page for a missed report.
-        if chance.random() < 0.9 or due_at > recent:
-            at = due_at + timedelta(minutes=chance.randint(1, 25))
-            given = _well(cast.study, cast.study.forms[form], chance, at)
-            _submit(cast, subject, form, at, given, slot_id)
-
-
-def _submit(
-    cast: Cast, subject: Subject, form: str, at: datetime, given: dict[str, Any], slot_id: UUID | None = None
-) -> None:
-    with _at(at), transaction():
-        patient = activation.patient_of(lock_subject(subject.id))
-        body = _body(cast, form, at, given) | {"slot_id": slot_id}
-        capture.submit(subject.id, uuid4(), body, patient, source="phone")
-
-
-def _body(cast: Cast, form: str, at: datetime, given: dict[str, Any]) -> dict[str, Any]:
-    """What is sent with the answers, where everything happens at one instant."""
-    return {
-        "revision": 1,
-        "form": form,
-        "slot_id": None,
-        "reporter": "patient",
-        "measured_at": at,
-        "entered_at": at,
-        "queued_at": at,
-        "sent_at": at,
-        "time_zone": cast.site.time_zone,
-        "answers": given,
-        "practice": False,
-    }
-
-
-def _well(study: Study, form: Form, chance: random.Random, at: datetime) -> dict[str, Any]:
-    """What somebody answers who has nothing to report."""
-    given: dict[str, Any] = {}
-    for one in form.items:
-        item = study.items[one.item]
-        if one.show_if is not None and one.item != "temp_site":
-            continue
-        if item.key == "temp_c":
-            # A normal armpit day: lowest before waking, highest in the late afternoon.
-            given["temp_c"] = Decimal(str(round(36.4 + chance.uniform(-0.35, 0.35), 1)))
-        elif item.key == "temp_site":
-            given["temp_site"] = "armpit"
-        elif one.required or item.key in GOOD:
-            given[item.key] = _nothing(item, study)
-    for item_key in form.score:
-        given[item_key] = int(study.items[item_key].max or 1)
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def _nothing(item: Any, study: Study) -> Any:
-    options = item.option_keys()
-    if item.key in GOOD:
-        return GOOD[item.key] if GOOD[item.key] in options else None
-    if item.type == "choice":
-        return "no" if "no" in options else options[0]
-    if item.type == "multi":
-        return [item.exclusive or options[0]]
-    if item.type == "doses":
-        return []
-    return None if item.type == "text" else 0
+STORIES: Mapping[str, Story] = {
+    "S01": _screening,
+    "S02": _planned,
+    "S03": _day(2),
+    "S04": _febrile,
+    "S05": _in_hospital,
+    "S06": _responding,
+    "S07": _in_remission,
+}

@@ -30,12 +30,12 @@ def spells(points: Iterable[Point], least: int, join: timedelta) -> list[Spell]:
     """The spells of one kind of finding at or above `least`, oldest first; the order of `points` does not matter.
 
     Two findings are of one spell where none below the limit lies between them, or they are at most `join` apart.
-    An unknown finding neither ends a spell nor is part of one.
+    An unknown finding neither ends a spell nor is part of one; of one instant the worse holds.
     """
     found: list[Spell] = []
-    for point in sorted(points, key=lambda one: (one.at, str(one.source))):
-        if point.worth is None:
-            continue
+    known = [one for one in points if one.worth is not None]
+    for point in sorted(known, key=lambda one: (one.at, one.worth, str(one.source))):
+        assert point.worth is not None  # of what is known
         last = found[-1] if found else None
         if point.worth < least:
             if last is not None and last.ended_at is None:

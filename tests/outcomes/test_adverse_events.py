@@ -334,3 +334,17 @@ def test_a_nurse_undoes_no_doctors_word(sqlite_house: House) -> None:
     assert (gone.status_code, gone.json["void"]) == (200, True)
     noted = house.nurse.patch(path, {"note": "see 002", "reason": "for the file"}, 2)
     assert (noted.status_code, noted.json["void"]) == (200, True)
+
+
+def test_the_first_request_repeated_after_a_correction_is_still_one(sqlite_house: House) -> None:
+    """The answer was lost on the way, somebody corrected meanwhile: what came first is known, what holds is told."""
+    house = sqlite_house
+    subject = house.infused(days_ago=10)
+    first = content(house)
+    path = f"/subjects/{subject['id']}/adverse-events"
+    assert house.nurse.post(path, first).status_code == 201
+    changed = house.nurse.patch(f"/adverse-events/{first['id']}", {"grade": 3, "reason": "spread"}, 1)
+    assert changed.status_code == 200
+    again = house.nurse.post(path, first)
+    assert (again.status_code, again.json["revision"], again.json["grade"]) == (200, 2, 3)
+    assert refused(house.nurse.post(path, {**first, "grade": 1})) == (409, "id_taken")

@@ -1,7 +1,7 @@
-"""Scored forms of a visit through the doors: filled in by revision, scored from what is stored, signed in two parts.
+"""Scored forms of a visit through the doors: filled in by revision, scored from what is stored.
 
-Proves that low counts and fever after treatment count only where lupus was said to be the cause, that nothing wrong is
-stored, and that only a changed answer voids a signature.
+Proves that low counts and fever after treatment count only where lupus was said to be the cause, and that nothing wrong
+is stored.
 """
 
 from datetime import timedelta
@@ -10,85 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
-from house import House, Person, iso
-from werkzeug.test import TestResponse
+from house import House, iso
 
-from backend.models.findings import Assessment
-from tests.trial.desk import at, faults, measured, refused, visit
-
-UNITS = {
-    "anti_dsdna": "[IU]/mL",
-    "c3": "g/L",
-    "c4": "g/L",
-    "urine_protein_24h": "g/(24.h)",
-    "urine_rbc": "/[HPF]",
-    "urine_wbc": "/[HPF]",
-    "b_cells": "/uL",
-    "igg": "g/L",
-    "il6": "pg/mL",
-    "crp": "mg/L",
-    "ferritin": "ug/L",
-    "wbc": "10*9/L",
-    "anc": "10*9/L",
-    "lymphocytes": "10*9/L",
-    "haemoglobin": "g/L",
-    "platelets": "10*9/L",
-    "creatinine": "umol/L",
-    "alt": "U/L",
-    "ast": "U/L",
-    "bilirubin": "umol/L",
-    "car_copies": "{copies}/ug",
-    "fibrinogen": "g/L",
-}
-QUIET: dict[str, Any] = {"present": [], "not_assessed": [], "attribution": {}}
-MILD: dict[str, Any] = {"value": 1, "scale": "0-3"}
-NO_BILAG: dict[str, Any] = {"systems": {}}
-SIGNED = ("sledai2k", "pga", "bilag2004")
-
-
-def fill(house: House, here: dict[str, Any], form: str, answers: Any, revision: int = 1, **over: Any) -> TestResponse:
-    """One revision as the doctor, whatever comes of it."""
-    who: Person = over.pop("who", house.doctor)
-    body = {"revision": revision, "answers": answers, **{name: iso(value) for name, value in over.items()}}
-    return who.put(f"/visits/{here['id']}/forms/{form}", body)
-
-
-def filled(house: House, here: dict[str, Any], form: str, answers: Any, revision: int = 1, **over: Any) -> Any:
-    answer = fill(house, here, form, answers, revision, **over)
-    assert answer.status_code == (201 if revision == 1 else 200), answer.text
-    return answer.json
-
-
-def sheet(house: House, here: dict[str, Any]) -> Any:
-    answer = house.monitor.get(f"/visits/{here['id']}/forms")
-    assert answer.status_code == 200, answer.text
-    return answer.json
-
-
-def form_of(house: House, here: dict[str, Any], name: str) -> Any:
-    return next(one for one in sheet(house, here)["forms"] if one["instrument"] == name)
-
-
-def lupus_forms(house: House, here: dict[str, Any]) -> None:
-    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
-        filled(house, here, name, answers)
-
-
-def value(house: House, subject: Any, code: str, number: Any, **over: Any) -> Any:
-    answer = measured(house, subject, code, number, unit=UNITS[code], **over)
-    assert answer.status_code == 201, answer.text
-    return answer.json["items"][0]
-
-
-def sign(house: House, here: dict[str, Any], part: str, who: Person | None = None, **over: Any) -> TestResponse:
-    signer = who or house.doctor
-    body = {"id": str(uuid4()), "part": part, "meaning": "as I found it", **over}
-    return signer.post(f"/visits/{here['id']}/signature", body, **house.confirmed(signer))
-
-
-def assessments(house: House) -> int:
-    return len(house.rows(sa.select(Assessment)))
+from tests.outcomes.sheets import MILD, QUIET, assessments, fill, filled, form_of, sheet, value
+from tests.trial.desk import at, faults, refused, visit
 
 
 @pytest.fixture
@@ -138,7 +63,7 @@ def test_a_preview_scores_and_stores_nothing(sqlite_house: House, v14: dict[str,
 
 def test_the_nurse_enters_what_an_investigator_rated(sqlite_house: House, v14: dict[str, Any]) -> None:
     house = sqlite_house
-    assert faults(fill(house, v14, "pga", MILD, who=house.nurse)) == [("/rater_id", "not_allowed")]
+    assert faults(fill(house, v14, "pga", MILD, who=house.nurse)) == [("/rater_id", "required")]
     for wrong in (house.rival, house.monitor):
         refusal = fill(house, v14, "pga", MILD, rater_id=str(wrong.id))
         assert faults(refusal) == [("/rater_id", "not_allowed")]
@@ -153,6 +78,34 @@ def test_an_assessment_does_not_lie_in_the_future(sqlite_house: House, v14: dict
     later = sqlite_house.now + timedelta(hours=2)
     assert faults(fill(sqlite_house, v14, "pga", MILD, assessed_at=later)) == [("/assessed_at", "in_the_future")]
     assert assessments(sqlite_house) == 0
+
+
+def test_what_was_assessed_before_leaving_may_still_be_entered(sqlite_house: House, v14: dict[str, Any]) -> None:
+    house, left = sqlite_house, sqlite_house.now
+    subject = {"id": house.nurse.get("/subjects").json["items"][0]["id"]}
+    house.event(subject, "withdrawal", actual_at=left)
+    house.turn(hours=3)
+    assert faults(fill(house, v14, "pga", MILD)) == [("/assessed_at", "out_of_order")]
+    filled(house, v14, "pga", MILD, assessed_at=left - timedelta(hours=1))
+
+
+def test_crs_and_icans_are_graded_by_a_doctor_at_any_visit(sqlite_house: House, v14: dict[str, Any]) -> None:
+    house = sqlite_house
+    found = {"fever": True, "hypotension": "one_vasopressor", "hypoxia": "low_flow"}
+    assert filled(house, v14, "crs", found)["score"]["grade"] == 3
+    neuro = {"ice": 6, "consciousness": "awake", "seizure": "none", "motor_weakness": False, "raised_icp": "none"}
+    assert filled(house, v14, "icans", neuro)["score"]["grade"] == 2
+    assert sheet(house, v14)["missing_forms"] == ["sledai2k", "pga", "bilag2004", "treatment"]
+    assert [where for where, _ in faults(fill(house, v14, "icans", {**neuro, "ice": 11}, 2))] == ["/answers/ice"]
+    assert [where for where, _ in faults(fill(house, v14, "crs", {"fever": "high"}, 2))] == ["/answers/fever"]
+
+
+def test_a_visit_nobody_came_to_is_pointed_out(sqlite_house: House, v14: dict[str, Any]) -> None:
+    house = sqlite_house
+    assert "no_attendance_recorded" in filled(house, v14, "pga", MILD)["warnings"]
+    came = {"at": iso(house.now), "outcome": "attended"}
+    assert house.nurse.put(f"/visits/{v14['id']}/attendance", came).status_code == 200
+    assert form_of(house, v14, "pga")["warnings"] == []
 
 
 def test_a_frozen_visit_takes_no_form(sqlite_house: House, v14: dict[str, Any]) -> None:
@@ -273,6 +226,21 @@ def test_recovered_counts_are_asked_about_no_more(sqlite_house: House, subject: 
 
 
 @pytest.mark.parametrize(
+    ("said", "grade", "worst"),
+    [({}, "D", "A"), ({"attributable_to_sle": True}, "A", "A"), ({"attributable_to_sle": False}, "D", "D")],
+)
+def test_low_counts_after_infusion_are_graded_only_where_lupus_is_the_cause(
+    sqlite_house: House, v14: Any, said: Any, grade: str, worst: str
+) -> None:
+    counts = {"haemoglobin_g_dl": 12, "wbc_1e9_l": 3, "neutrophils_1e9_l": 2, "lymphocytes_1e9_l": 1.2}
+    rest = {"platelets_1e9_l": 20, "ttp": 0, "active_haemolysis": False, "coombs_isolated": False}
+    form = {"systems": {"haematological": {"current": {**counts, **rest, **said}}}, "previously_involved": {}}
+    form["previously_involved"] = {"haematological": True}
+    found = filled(sqlite_house, v14, "bilag2004", form)["score"]["systems"]["haematological"]
+    assert (found["grade"], found["worst"], found["incomplete"]) == (grade, worst, not said)
+
+
+@pytest.mark.parametrize(
     ("before", "now", "grade"), [(None, 0.9, "B"), (1.2, 0.9, "C"), (1.2, 0.91, "B"), (0.9, 0.9, "B")]
 )
 def test_renal_activity_is_compared_with_the_visit_before(
@@ -301,91 +269,6 @@ def test_pga_after_sledai_and_by_another_rater_is_pointed_out(sqlite_house: Hous
     assert "pga_after_sledai" not in other["warnings"]
     same = filled(house, here, "pga", MILD, 2, reason="it was I", rater_id=str(house.doctor.id))
     assert "another_rater_than_before" not in same["warnings"]
-
-
-# --- signatures ---------------------------------------------------------------------------------------------------
-
-
-def test_the_clinical_part_needs_a_doctor_a_confirmation_and_the_forms(sqlite_house: House, v14: Any) -> None:
-    house = sqlite_house
-    assert refused(sign(house, v14, "clinical")) == (409, "conflict")
-    lupus_forms(house, v14)
-    body = {"id": str(uuid4()), "part": "clinical", "meaning": "as I found it"}
-    bare = house.doctor.post(f"/visits/{v14['id']}/signature", body)
-    assert refused(bare) == (403, "confirmation_required")
-    assert sign(house, v14, "clinical", house.nurse).status_code == 403
-    assert sheet(house, v14)["signatures"] == []
-    signed = sign(house, v14, "clinical", id=body["id"])
-    assert signed.status_code == 201, signed.text
-    assert signed.json["forms"] == {"sledai2k": 1, "pga": 1, "bilag2004": 1}
-    assert (signed.json["signed_by"], signed.json["valid"]) == ("Doctor", True)
-    assert sign(house, v14, "clinical", id=body["id"]).status_code == 200
-    assert len(sheet(house, v14)["signatures"]) == 1
-
-
-@pytest.mark.parametrize("lacking", SIGNED)
-def test_the_clinical_part_lacks_no_form(sqlite_house: House, v14: Any, lacking: str) -> None:
-    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
-        if name != lacking:
-            filled(sqlite_house, v14, name, answers)
-    answer = sign(sqlite_house, v14, "clinical")
-    assert refused(answer) == (409, "conflict")
-    assert lacking in answer.json["detail"]
-
-
-def complete(house: House, subject: Any, here: Any) -> None:
-    """Both parts signed; everything of the laboratory recorded as not done."""
-    lupus_forms(house, here)
-    assert sign(house, here, "clinical").status_code == 201
-    for code in sheet(house, here)["missing_values"]:
-        value(house, subject, code, None, not_done=True)
-    answer = sign(house, here, "complete")
-    assert answer.status_code == 201, answer.text
-
-
-def test_the_complete_part_needs_the_clinical_one_and_every_value(sqlite_house: House, subject: Any, v14: Any) -> None:
-    house = sqlite_house
-    lupus_forms(house, v14)
-    assert "clinical" in sign(house, v14, "complete").json["detail"]
-    assert sign(house, v14, "clinical").status_code == 201
-    lacking = sheet(house, v14)["missing_values"]
-    for code in lacking:
-        answer = sign(house, v14, "complete")
-        assert refused(answer) == (409, "conflict")
-        assert code in answer.json["detail"]
-        value(house, subject, code, None, not_done=True)
-    assert sign(house, v14, "complete").status_code == 201
-
-
-def test_a_changed_answer_needs_a_reason_and_voids_visibly(sqlite_house: House, subject: Any, v14: Any) -> None:
-    house = sqlite_house
-    complete(house, subject, v14)
-    assert faults(fill(house, v14, "pga", {**MILD, "value": 2}, 2)) == [("/reason", "required")]
-    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [True, True]
-    filled(house, v14, "pga", {**MILD, "value": 2}, 2, reason="misread")
-    shown = [(one["part"], one["valid"], one["voided_by"]) for one in sheet(house, v14)["signatures"]]
-    assert shown == [("clinical", False, ["pga"]), ("complete", False, ["pga"])]
-    assert refused(sign(house, v14, "complete")) == (409, "conflict")
-    house.turn(minutes=1)
-    assert sign(house, v14, "clinical").status_code == 201
-    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [False, False, True]
-
-
-def test_a_late_value_opens_a_query_and_voids_nothing(sqlite_house: House, subject: Any, v14: Any) -> None:
-    house = sqlite_house
-
-    def asked() -> list[tuple[str, str, str]]:
-        items = house.monitor.get(f"/queries?subject_id={subject['id']}").json["items"]
-        return [(one["entity"], one["entity_id"], one["field"]) for one in items]
-
-    complete(house, subject, v14)
-    assert asked() == []
-    value(house, subject, "c3", 0.4, collected_at=house.now - timedelta(days=6))  # outside the visit's window
-    assert asked() == []
-    value(house, subject, "c3", 0.4, collected_at=house.now - timedelta(days=1))
-    assert asked() == [("visit", v14["id"], "c3")]
-    assert [one["valid"] for one in sheet(house, v14)["signatures"]] == [True, True]
-    assert sheet(house, v14)["values"]["c3"]["value"] == Decimal("0.4")
 
 
 def test_a_repeat_that_comes_later_is_still_one(sqlite_house: House) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from house import House, Person, subject_body
 
 from backend import audit, clock
-from backend.db import db, transaction
+from backend.db import db, snapshot, transaction
 from backend.models.capture import Entry, EntryVersion
 from backend.models.outbox import Message
 from backend.models.record import AuditEvent, AuditHead
@@ -235,3 +235,20 @@ def test_acts_of_one_thread_are_not_taken_for_anothers(house: House) -> None:
     assert {row.chain: row.actor_id for row in rows} == {
         subject["id"]: who.id for subject, who in zip(subjects, actors, strict=True)
     }
+
+
+def test_a_snapshot_sees_one_moment_and_lets_everybody_write(house: House) -> None:
+    """Whoever exports reads for long: what comes meanwhile is stored at once, and is not in it."""
+    subject = house.infused(days_ago=6)
+    patient = house.patient_of(subject)
+    entries = sa.select(sa.func.count()).select_from(Entry)
+    with house.app.app_context(), snapshot():
+        before = db.session.scalar(sa.select(sa.func.count()).select_from(Subject)), db.session.scalar(entries)
+        [answer] = at_once(lambda: house.report(patient))
+        assert answer.status_code == 201
+        assert (
+            db.session.scalar(sa.select(sa.func.count()).select_from(Subject)),
+            db.session.scalar(entries),
+        ) == before
+    with house.app.app_context(), transaction(writes=False):
+        assert db.session.scalar(entries) == 1
