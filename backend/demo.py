@@ -14,18 +14,29 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from backend import accounts, activation, capture, crypto, delegation, enrolment, medications, rota, studies, treatment
+from backend import (
+    accounts,
+    activation,
+    capture,
+    crypto,
+    delegation,
+    enrolment,
+    medications,
+    rota,
+    studies,
+    treatment,
+    workdays,
+)
 from backend import demo_diary as diary
 from backend import demo_events as events
 from backend import demo_findings as findings
-from backend import workdays
 from backend.assessments import CLINICAL, PARTS
 from backend.db import db, transaction
 from backend.demo_courses import PATIENTS
 from backend.demo_stage import Act, Cast, Life, acting_at, play
 from backend.models.study import Site
 from backend.models.subject import Subject
-from schedules.windows import local_date
+from schedules.windows import local_date, start_of_day
 
 PASSWORD = "daymark-demo"  # noqa: S105  # printed on every start; the demo listens on loopback alone
 STAFF = (
@@ -132,20 +143,18 @@ def _enrolled(cast: Cast, number: str, n: int, now: datetime) -> Subject:
             },
             cast.staff["nurse"].id,
         )
-    _event(cast, subject, "screening", enrolled_at)
-    _event(cast, subject, "consent", enrolled_at)
+    play(_event(cast, subject, kind, enrolled_at) for kind in ("screening", "consent"))
     return subject
 
 
 def _event(
     cast: Cast, subject: Subject, kind: str, at: datetime, *, planned: bool = False, said: datetime | None = None
-) -> None:
-    """Record an event when it happened, or a plan when it was made (`said`)."""
-    with acting_at(said or at), transaction():
-        told: dict[str, Any] = {"planned_at": at} if planned else {"actual_at": at}
-        if kind == "admission":
-            told["place"] = treatment.PLACES[0]
-        treatment.record_event(subject.id, {"id": uuid4(), "kind": kind, **told}, cast.staff["nurse"].id)
+) -> Act:
+    """An event recorded when it happened, or a plan when it was made (`said`)."""
+    told: dict[str, Any] = {"id": uuid4(), "kind": kind, "planned_at" if planned else "actual_at": at}
+    if kind == "admission":
+        told["place"] = treatment.PLACES[0]
+    return Act(said or at, lambda: treatment.record_event(subject.id, told, cast.staff["nurse"].id))
 
 
 def _screening(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
@@ -156,8 +165,8 @@ def _screening(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
 def _planned(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
     """Three days before a planned infusion; the baseline diary has begun."""
     life = Life(cast, subject, now + 3 * DAY)
-    _event(cast, subject, "collection", now - 5 * DAY)
-    _event(cast, subject, "infusion", life.infused_at, planned=True, said=now - 9 * DAY)
+    plan = _event(cast, subject, "infusion", life.infused_at, planned=True, said=now - 9 * DAY)
+    play([plan, _event(cast, subject, "collection", now - 5 * DAY)])
     return [*diary.reports(life, now), *_visits(life, now)]
 
 
@@ -169,20 +178,19 @@ def _day(day: int) -> Story:
     return story
 
 
-def _at_event(life: Life, kind: str, at: datetime) -> Act:
-    return Act(at, lambda: _told(life.cast, life.subject, kind, {"actual_at": at}))
-
-
 def _treated(cast: Cast, subject: Subject, infused_at: datetime) -> Life:
-    _event(cast, subject, "infusion", infused_at, planned=True, said=infused_at - 10 * DAY)
-    _event(cast, subject, "collection", infused_at - 8 * DAY)
-    _event(cast, subject, "lymphodepletion", infused_at - 5 * DAY)
-    _event(cast, subject, "infusion", infused_at)
+    """The steps of treatment come first: they date the visits and reports that the rest is about."""
+    plan = _event(cast, subject, "infusion", infused_at, planned=True, said=infused_at - 10 * DAY)
+    before = (("collection", 8), ("lymphodepletion", 5), ("infusion", 0))
+    play([plan, *(_event(cast, subject, kind, infused_at - days * DAY) for kind, days in before)])
     return Life(cast, subject, infused_at)
 
 
 def _visits(
-    life: Life, now: datetime, signed: Mapping[str, Sequence[str]] | None = None, ahead: Mapping[str, datetime] | None = None
+    life: Life,
+    now: datetime,
+    signed: Mapping[str, Sequence[str]] | None = None,
+    ahead: Mapping[str, datetime] | None = None,
 ) -> list[Act]:
     """Every visit whose day has passed was attended on it, with all that was found and given."""
     came = findings.attended(life, now, ahead=ahead)
@@ -196,8 +204,6 @@ def _visits(
 def _febrile(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
     """Day 7: a fever an hour ago, answered: accepted, contacted, seen; still open."""
     life, fever_at = _treated(cast, subject, now - 7 * DAY), now - HOUR
-    given = {"id": uuid4(), "drug": "paracetamol", "dose_mg": Decimal(1000)}
-    taken = {**given, "started_at": fever_at, "stopped_at": fever_at}
     return [
         *diary.reports(life, now - 2 * HOUR),
         *_visits(life, now),
@@ -205,7 +211,7 @@ def _febrile(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
         findings.values(life, now - 19 * HOUR, ("anc", "platelets", "crp", "ferritin"), day=6, after=HOUR / 2),
         _fever(life, fever_at, "38.3"),
         *events.answered(life, fever_at, ((3, "accepted"), (9, "contacted"), (35, "seen"))),
-        Act(fever_at + 2 * HOUR / 3, lambda: medications.record(subject.id, [taken], cast.staff["doctor"])),
+        _paracetamol(life, fever_at),
     ]
 
 
@@ -214,6 +220,14 @@ def _fever(life: Life, at: datetime, temperature: str) -> Act:
     study = life.cast.study
     well = diary.well(study, study.forms[study.unscheduled_form], random.Random(4))  # noqa: S311
     return diary.report(life, study.unscheduled_form, at, {**well, "temp_c": Decimal(temperature), "chills": 1})
+
+
+def _paracetamol(life: Life, at: datetime) -> Act:
+    """Taken with the fever, recorded by the doctor who called."""
+    given: dict[str, Any] = {"id": uuid4(), "drug": "paracetamol", "dose_mg": Decimal(1000)}
+    taken = {**given, "started_at": at, "stopped_at": at}
+    doctor = life.cast.staff["doctor"]
+    return Act(at + 2 * HOUR / 3, lambda: medications.record(life.subject.id, [taken], doctor))
 
 
 def _in_hospital(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
@@ -226,8 +240,9 @@ def _in_hospital(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
         *_visits(life, now),
         *events.lymphopenia(life),
         _fever(life, fever_at, "38.2"),
+        _paracetamol(life, fever_at),
         *events.cytokine_release(life, fever_at, admitted_at),
-        _at_event(life, "admission", admitted_at),
+        _event(cast, subject, "admission", admitted_at),
         *(_round(life, now - timedelta(hours=hours)) for hours in range(48, 0, -8)),
     ]
 

@@ -232,8 +232,15 @@ def test_an_open_emergency_holds_its_level_and_all_above(sqlite_house: House) ->
     assert house.report(patient, {"confused": 3}).status_code == 201
     house.work()
     assert holds(house) == {"2": EMERGENCY, "3": EMERGENCY}
-    assert refused(infuse(house, house.nurse, house.enrol(**someone(2, "2")))) == (409, "infusion_held")
+    waiting = house.enrol(**someone(2, "2"))
+    assert refused(infuse(house, house.nurse, waiting)) == (409, "infusion_held")
     assert infuse(house, house.nurse, house.enrol(**someone(3, "1"))).status_code == 201
+    [episode] = house.doctor.get("/episodes?state=open").json["items"]
+    close = {"outcome": "icans", "icans_grade": 1}
+    answer = house.doctor.post(f"/episodes/{episode['id']}/close", close, **{"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+    assert holds(house) == {}, "closed, it holds nobody"
+    assert infuse(house, house.nurse, waiting).status_code == 201
 
 
 # --- Infusing all the same ------------------------------------------------------------------------------------
@@ -299,3 +306,16 @@ def test_a_planned_infusion_does_not_take_place_in_a_held_level_by_correction(he
     assert answer.status_code == 409
     assert answer.json["code"] == "infusion_held"
     assert infused_at(held, subject) == []
+
+
+def test_the_principal_investigator_lets_it_take_place_by_correction(held: House) -> None:
+    subject = held.enrol(**someone(2, "2"))
+    assert infuse(held, held.nurse, subject, actual_at=None, planned_at=iso(held.now)).status_code == 201
+    stands = desk.event(held, subject, "infusion")
+    change = {"actual_at": iso(held.now), "reason": "took place", "override_reason": "agreed with the board"}
+    path = f"/subjects/{subject['id']}/events/{stands['id']}"
+    assert refused(held.doctor.patch(path, change, stands["revision"])) == (403, "forbidden")
+    assert held.chief.patch(path, change, stands["revision"]).status_code == 200
+    assert infused_at(held, subject) == [iso(held.now)]
+    [row] = overridden(held, subject)
+    assert row["reason"] == "agreed with the board"
