@@ -5,14 +5,16 @@ time they are read. Only a changed answer voids a signature; a late laboratory v
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
 from backend import audit, clock, dossiers, policy, queries, records, repeats, visits
-from backend.analysis import response
+from backend.analysis import prefill, response
+from backend.analysis.prefill import Difference
 from backend.analysis.response import Scored
 from backend.analysis.selection import Value
 from backend.casebook import put_signature
@@ -45,12 +47,18 @@ DOCTORS = ("investigator", "principal_investigator")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One instrument of a visit: the revision that holds (None: not filled in), its score, what to look at."""
+    """One instrument of a visit: the revision that holds (None: not filled in), its score, what to look at.
+
+    `proposed`: what the laboratory says of it (`analysis.prefill`), never scored; `differs`: where it was entered
+    otherwise.
+    """
 
     instrument: str
     row: Assessment | None
     score: Mapping[str, Any] | None
     warnings: tuple[str, ...]
+    proposed: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    differs: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +223,24 @@ def _scored_form(dossier: Dossier, slot: Slot, instrument: str, instead: Mapping
     row = dossier.assessments.get(slot.id, {}).get(instrument)
     answers = instead if instead is not None else row.answers if row is not None else None
     if answers is None:
-        return Form(instrument, None, None, ())
+        return Form(instrument, None, None, (), _proposed(dossier, slot, instrument))
     visit = dossiers.visit_of(dossier, slot, {instrument: answers} if instead is not None else None)
     assert visit is not None  # it has answers
     line = sorted([*(one for one in dossier.visits if one.id != slot.id), visit], key=lambda one: (one.at, one.key))
     scored = next(one for one in response.score_all(line, {}) if one.visit.id == slot.id)
     score = score_of(instrument, scored, answers, dossier.registered_systems)
-    return Form(instrument, row, score, _warnings(dossier, slot, instrument, row))
+    proposals = _proposed(dossier, slot, instrument)
+    differs = tuple(prefill.differences(answers, proposals))
+    return Form(instrument, row, score, _warnings(dossier, slot, instrument, row), proposals, differs)
+
+
+def _proposed(dossier: Dossier, slot: Slot, instrument: str) -> Mapping[str, Mapping[str, Decimal]]:
+    if instrument != "bilag2004":
+        return {}
+    visit = dossiers.visit_of(dossier, slot)
+    at = visit.at if visit else (slot.opens_at or clock.now())
+    units = {code: measure.unit for code, measure in dossier.study.measures.items()}
+    return prefill.proposed(dossiers.labs_of(dossier, slot, at), units)
 
 
 def score_of(

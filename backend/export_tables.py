@@ -8,7 +8,7 @@ from backend import export_rows
 from backend.export_rows import EVENT, TRAIL, Cells, Scope
 from backend.models.clinical import Measurement, Medication, Product
 from backend.models.conduct import Signature
-from backend.models.findings import AdverseEvent, Assessment
+from backend.models.findings import AdverseEvent, Assessment, Reconciliation
 from backend.models.safety import Signal
 from backend.models.subject import Consent, SubjectEvent
 
@@ -131,6 +131,12 @@ TABLES: tuple[Table, ...] = (
         "every revision of every adverse event",
         AdverseEvent,
         ("onset_at", "event_id", "revision"),
+    ),
+    _whole(
+        "reconciliation",
+        "what people decided about possible adverse events, every decision",
+        Reconciliation,
+        ("recorded_at", "id"),
     ),
     Table(
         "episodes",

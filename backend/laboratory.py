@@ -56,7 +56,7 @@ class Recorded:
     raised: Raised
 
 
-def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tuple[Recorded, ...]:
+def record(subject_id: UUID, items: Sequence[Mapping[str, Any]], by: Account) -> tuple[Recorded, ...]:
     """Store all of a batch or, with every fault named, none. Paths begin with the index in the batch.
 
     An item: id, code, value, qualifier, unit, not_done, lln, uln, method, laboratory, source, collected_at, and for

@@ -1,6 +1,6 @@
 """Medications: what was given, when, how much; corrected only by a further row. The rules read them for masking."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ _SAID = (
 )
 
 
-def record(subject_id: UUID, items: list[Mapping[str, Any]], by: Account) -> tuple[tuple[Medication, bool], ...]:
+def record(subject_id: UUID, items: Sequence[Mapping[str, Any]], by: Account) -> tuple[tuple[Medication, bool], ...]:
     """Store all of a batch or, with every fault named, none: (row, whether it is new) for each.
 
     An item: id, drug (a key of the study), dose_mg, times_per_day, every_days, route, rescue, started_at,

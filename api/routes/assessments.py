@@ -1,14 +1,17 @@
 """Scored forms of visits: fill in with a live score, read the whole visit, sign its clinical and its complete part."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
 import marshmallow as ma
 
+from api.answer_schemas import answer_schema
 from api.assessment_forms import ANSWERS
 from api.doors import Caller, Room, listed
 from api.fields import Body, Flag, Id, Instant, Number, Text, Whole, Word
 from backend import accounts, assessments, visits
+from backend.analysis.prefill import Difference
 from backend.assessments import Form, Signed
 from backend.errors import Problem
 
@@ -16,7 +19,11 @@ room = Room("assessments", __name__, url_prefix="/api/v1/visits", description="S
 
 
 class ScoredForm(Body):
-    """One form: what was answered (null where it is not filled in), its score with reasons, what to look at."""
+    """One form: what was answered (null where it is not filled in), its score with reasons, what to look at.
+
+    `proposed`: the laboratory's numbers by system of BILAG-2004, to be looked at and entered, never scored by
+    themselves; `differs`: where something else was entered.
+    """
 
     instrument = ma.fields.String(required=True)
     revision = ma.fields.Integer(required=True)
@@ -26,6 +33,10 @@ class ScoredForm(Body):
     recorded_at = Instant(required=True, allow_none=True)
     score = ma.fields.Dict(required=True, allow_none=True)
     warnings = ma.fields.List(ma.fields.String(), required=True)
+    proposed = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.Dict(keys=ma.fields.String(), values=Number()), required=True
+    )
+    differs = ma.fields.List(ma.fields.Nested(answer_schema(Difference, "Difference")), required=True)
 
 
 class ScoredFormWritten(ScoredForm):
@@ -78,6 +89,8 @@ def _form(form: Form, answers: Any = None) -> dict[str, Any]:
         "recorded_at": row.recorded_at if row else None,
         "score": form.score,
         "warnings": form.warnings,
+        "proposed": form.proposed,
+        "differs": [asdict(one) for one in form.differs],
     }
 
 

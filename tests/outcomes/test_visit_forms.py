@@ -188,6 +188,28 @@ def test_values_are_held_against_the_descriptors_and_set_none(sqlite_house: Hous
     assert found == {"proteinuria": "conflict", "haematuria": "abnormal_but_not_marked", "pyuria": "agrees"}
 
 
+def test_the_laboratory_proposes_for_bilag_and_is_not_believed(sqlite_house: House, subject: Any, v14: Any) -> None:
+    """In the form's own units; what was entered counts, and where that is something else it is shown."""
+    house = sqlite_house
+    value(house, subject, "haemoglobin", 104)
+    value(house, subject, "creatinine", 71)
+    value(house, subject, "urine_protein_24h", 1.2, qualifier=">")
+    bare = form_of(house, v14, "bilag2004")
+    assert bare["proposed"] == {
+        "renal": {"creatinine_umol_l": 71},
+        "haematological": {"haemoglobin_g_dl": Decimal("10.4")},
+    }
+    assert (bare["answers"], bare["differs"]) == (None, [])
+    entered = {"systems": {"renal": {"current": {"creatinine_umol_l": 71.0}}}, "previously_involved": {}}
+    assert filled(house, v14, "bilag2004", entered)["differs"] == []
+    entered["systems"]["haematological"] = {"current": {"haemoglobin_g_dl": 14}}
+    found = filled(house, v14, "bilag2004", entered, 2, reason="counts")
+    assert found["differs"] == [
+        {"path": "/systems/haematological/current/haemoglobin_g_dl", "entered": 14, "measured": Decimal("10.4")}
+    ]
+    assert form_of(house, v14, "pga")["proposed"] == {}
+
+
 @pytest.mark.parametrize(
     ("attribution", "score", "least", "unsaid"),
     [
