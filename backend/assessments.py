@@ -228,7 +228,7 @@ def _scored_form(dossier: Dossier, slot: Slot, instrument: str, instead: Mapping
     assert visit is not None  # it has answers
     line = sorted([*(one for one in dossier.visits if one.id != slot.id), visit], key=lambda one: (one.at, one.key))
     scored = next(one for one in response.score_all(line, {}) if one.visit.id == slot.id)
-    score = score_of(instrument, scored, answers, dossier.registered_systems)
+    score = score_of(instrument, scored, answers, dossier)
     proposals = _proposed(dossier, slot, instrument)
     differs = tuple(prefill.differences(answers, proposals))
     return Form(instrument, row, score, _warnings(dossier, slot, instrument, row), proposals, differs)
@@ -243,20 +243,19 @@ def _proposed(dossier: Dossier, slot: Slot, instrument: str) -> Mapping[str, Map
     return prefill.proposed(dossiers.labs_of(dossier, slot, at), units)
 
 
-def score_of(
-    instrument: str, scored: Scored, answers: Mapping[str, Any], systems: tuple[str, ...]
-) -> Mapping[str, Any]:
-    """The score of one form as its instrument's contract has it; `systems` of BILAG are those of the registration."""
+def score_of(instrument: str, scored: Scored, answers: Mapping[str, Any], dossier: Dossier) -> Mapping[str, Any]:
+    """The score of one form as its instrument's contract has it, with what the study says of it."""
     if instrument == "sledai2k":
+        window = dossier.study.analysis.get("sledai2k_window_days", 30)
         found: dict[str, Any] = asdict(scored.sledai) if scored.sledai else {}
-        return {**found, "open_questions": scored.open_questions}
+        return {**found, "open_questions": scored.open_questions, "window_days": window}
     if instrument == "pga":
         return {"pga": scored.pga}
     if instrument == "bilag2004" and scored.bilag is not None:
         grades = {system: graded.grade for system, graded in scored.bilag.items()}
         return {
             "systems": {system: asdict(graded) for system, graded in scored.bilag.items()},
-            "registration_view": bilag2004.registration_view(grades, systems),
+            "registration_view": bilag2004.registration_view(grades, dossier.registered_systems),
             **asdict(bilag2004.total(grades)),
         }
     if instrument in ("crs", "icans"):
@@ -265,7 +264,8 @@ def score_of(
 
 
 def _warnings(dossier: Dossier, slot: Slot, instrument: str, row: Assessment | None) -> tuple[str, ...]:
-    """What a careful investigator would want to be told: PGA after SLEDAI, another rater than before, no attendance."""
+    """What a careful investigator would want to be told: PGA after SLEDAI, another rater than before, ICE of a child,
+    no attendance."""
     if row is None:
         return ()
     found = []
@@ -283,6 +283,10 @@ def _warnings(dossier: Dossier, slot: Slot, instrument: str, row: Assessment | N
         found.append("another_rater_than_before")
     if slot.attended_at is None:
         found.append("no_attendance_recorded")
+    from_age = dossier.study.analysis.get("ice_from_age", 12)
+    child = row.assessed_at.year - dossier.subject.year_of_birth < from_age
+    if instrument == "icans" and child and row.answers.get("ice") is not None:
+        found.append("ice_is_not_for_children")
     return tuple(found)
 
 

@@ -73,7 +73,11 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
     middle = str(settings.get("auc_middle_blq", "drop"))
     unit = dossier.study.measures["car_copies"].unit if "car_copies" in dossier.study.measures else None
     found = pharmacokinetics.kinetics(profile, unit, windows, middle)
-    detail = {**asdict(found), "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun)}
+    detail = {
+        **asdict(found),
+        "auc_method": str(settings.get("auc_method", "linear_up_log_down")),  # of the trial's table
+        "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun),
+    }
     inputs = tuple(measurement_input(value, f"day {at}") for at, value in sorted(samples.items()))
     yield _course(outcome.key, "car_copies", found.cmax, detail, inputs)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import agenda, escalation, outcomes
+from backend import agenda, outcomes
 from backend.analysis import response
 from backend.db import db
 from backend.dossiers import Dossier
@@ -253,6 +253,7 @@ def outcome_rows(scope: Scope) -> Iterator[Cells]:
                 one.subject.dose_level,
                 result.outcome,
                 result.measure,
+                result.primary,
                 result.time_point,
                 result.visit_id,
                 result.day,
@@ -266,8 +267,9 @@ def outcome_rows(scope: Scope) -> Iterator[Cells]:
 
 
 def events(scope: Scope) -> Iterator[Cells]:
-    for row in escalation.standing(scope.ids, scope.as_of):
-        yield (scope.number(row.subject_id), row.event_id, *(getattr(row, name) for name in EVENT[2:]))
+    for one in scope.dossiers:
+        for row in one.events:
+            yield (one.subject.number, row.event_id, *(getattr(row, name) for name in EVENT[2:]))
 
 
 def trail(scope: Scope) -> Iterator[Cells]:

@@ -57,7 +57,7 @@ def _at_visit(
     for measure, value, detail, inputs, reasons in _AT_VISITS[outcome.key](dossier, line, scored, slot):
         status = _status(dossier, slot, scored, value, now)
         imputed = None
-        if outcome.key in RESPONSES:
+        if outcome.key in RESPONSES and dossier.study.analysis.get("sri4_non_responder_imputation") != "none":
             imputed = bool(value) if value is not None else False if _closed(dossier, slot, now) else None
         yield Result(
             outcome=outcome.key,
@@ -71,7 +71,16 @@ def _at_visit(
             detail=detail,
             inputs=inputs,
             reasons=reasons,
+            primary=measure == _primary(dossier, outcome.key, measure),
         )
+
+
+def _primary(dossier: Dossier, outcome: str, measure: str) -> str:
+    """The measure that is the outcome: of LLDAS and DORIS as the study has them defined, the others stand beside."""
+    if outcome not in RESPONSES:
+        return measure
+    registered = dossier.study.analysis.get("lldas_doris_definition") == "registration" and outcome != "sri4"
+    return f"{outcome}_registration" if registered else outcome
 
 
 def _closed(dossier: Dossier, slot: Slot | None, now: datetime) -> bool:

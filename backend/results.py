@@ -43,6 +43,7 @@ class Result:
     detail: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    primary: bool = True  # another reading of the same outcome stands beside it
 
 
 def measurement_input(value: Value, what: str) -> Input:

@@ -44,6 +44,7 @@ class Cell:
     measure: str
     time_point: str | None
     dose_level: str
+    primary: bool
     subjects: int
     statuses: Mapping[str, int]
     observed: statistics.Proportion | None
@@ -137,6 +138,7 @@ def _cell(key: tuple[str, str, str | None, str], rows: Sequence[Row]) -> Cell:
         measure=measure,
         time_point=time_point,
         dose_level=level,
+        primary=rows[0].result.primary,
         subjects=len(rows),
         statuses=dict(sorted(statuses.items())),
         observed=observed,
@@ -170,10 +172,14 @@ def _numbers(outcome: str, result: Result) -> Iterable[tuple[str, Decimal]]:
         value = result.detail.get(name)
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield name, Decimal(value)
-    if outcome == "pk":
-        for window, area in (result.detail.get("auc", {}).get("linear_up_log_down") or {}).items():
+    if outcome == "pk" and result.detail:
+        method = result.detail["auc_method"]
+        for window, area in result.detail["auc"][method].items():
             if area is not None:
                 yield f"auc_{window}", area
+        for window, found in result.detail["auc_to_visit"].items():
+            if found[method] is not None:
+                yield f"auc_{window}_to_visit", found[method]
 
 
 # --- Cohorts --------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ class OutcomeAnswer(Body):
 
     outcome = ma.fields.String(required=True)
     measure = ma.fields.String(required=True)
+    primary = ma.fields.Boolean(required=True, metadata={"description": "false for another reading beside it"})
     time_point = ma.fields.String(required=True, allow_none=True)
     visit_id = Id(required=True, allow_none=True)
     day = ma.fields.Integer(required=True, allow_none=True)
@@ -104,6 +105,7 @@ class CellAnswer(Body):
 
     outcome = ma.fields.String(required=True)
     measure = ma.fields.String(required=True)
+    primary = ma.fields.Boolean(required=True)
     time_point = ma.fields.String(required=True, allow_none=True)
     dose_level = ma.fields.String(required=True, metadata={"description": "a level, or all"})
     subjects = ma.fields.Integer(required=True)

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from statistics import fmean, median, stdev
 from typing import Any
@@ -14,6 +15,8 @@ import databases
 import pytest
 from house import HandClock, House, furnished, iso
 
+from backend import trial as trial_tables
+from backend.db import transaction
 from tests.outcomes import reckoning
 from tests.outcomes.eighteen import played
 from tests.outcomes.events import summary
@@ -137,6 +140,37 @@ def test_kinetics_are_those_of_the_raw_rows(trial: Trial) -> None:
         product *= level ** (1 / len(highest))
     assert float(summary_of["geometric_mean"]) == pytest.approx(product, rel=1e-9)
     assert (summary_of["n"], float(summary_of["maximum"])) == (18, max(highest.values()))
+
+
+def test_what_the_study_file_decides_otherwise(trial: Trial) -> None:
+    """The definition that is primary, the method of the areas, imputation, the systems of the registration."""
+    house, _ = trial
+    house.to(2026, 6, 10, 9)
+    with house.app.app_context(), transaction(writes=False):
+        some = trial_tables.gathered([house.site_id])
+        otherwise = {
+            "lldas_doris_definition": "registration",
+            "auc_method": "linear",
+            "sri4_non_responder_imputation": "none",
+            "bilag2004_registration_systems": ("renal", "haematological"),
+        }
+        changed = [replace(one, study=replace(one.study, analysis={**one.study.analysis, **otherwise})) for one in some]
+        before, after = (
+            {(cell.measure, cell.dose_level): cell for cell in trial_tables.table(each, time_point=None)
+             if cell.time_point in (None, "V16")}
+            for each in (some, changed)
+        )  # fmt: skip
+    primary = {measure for (measure, _), cell in after.items() if cell.primary}
+    assert {"lldas_registration", "doris_registration", "sri4", "c3"} <= primary
+    assert not {"lldas", "doris", "doris_drug_free", "sri4_registration"} & primary
+    assert before[("lldas", "all")].primary
+    assert ("sri4_registration", "all") not in before, "all nine systems: there is nothing beside"
+    assert after[("sri4_registration", "all")].subjects == 18
+    assert before[("sri4", "all")].imputed.of == 18
+    assert after[("sri4", "all")].imputed.of == 0
+    areas = [cells[("car_copies", "all")].summary for cells in (before, after)]
+    assert areas[0]["auc_0-28"].mean < areas[1]["auc_0-28"].mean, "falling lines lie above falling logarithms"
+    assert areas[0]["auc_0-90_to_visit"].n == 18
 
 
 def test_before_the_window_has_closed_nothing_is_imputed(trial: Trial) -> None:
