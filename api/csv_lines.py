@@ -1,6 +1,7 @@
 """Files of comma-separated lines at a door: read strictly, each line through a schema, faults by line and column.
 
-A fault's path is `/lines/<number>/<column>`, numbers as a spreadsheet counts them: the heading is line 1.
+A fault's path is `/lines/<number>/<column>`, numbers as a spreadsheet counts its rows: the heading is line 1, and a
+line break inside a cell begins no other.
 """
 
 import csv
@@ -21,8 +22,15 @@ from schedules.faults import Fault, pointer
 
 MEDIA = "text/csv"
 # What laboratory systems and spreadsheets write; a spreadsheet's byte order mark is no part of the first heading.
-CHARSETS = {"utf-8": "utf-8-sig", "us-ascii": "ascii", "gbk": "gb18030", "gb2312": "gb18030", "gb18030": "gb18030"}
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?")
+CHARSETS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "ascii",
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+    "gb18030": "gb18030",
+}
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CLOCK = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[ T]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 
@@ -69,12 +77,12 @@ def read(schema: type[Line], most: int) -> tuple[list[tuple[int, dict[str, Any]]
     rows = csv.reader(io.StringIO(_text(), newline=""), strict=True)
     lines: list[tuple[int, dict[str, Any]]] = []
     faults: list[Fault] = []
+    number = 0
     try:
         heading = [name.strip() for name in next(rows, [])]
         _check(heading, schema)
-        begins, seen = rows.line_num + 1, 0
-        for cells in rows:
-            number, begins = begins, rows.line_num + 1
+        number, seen = 1, 0
+        for number, cells in enumerate(rows, start=2):
             if not any(cell.strip() for cell in cells):
                 continue
             seen += 1
@@ -90,7 +98,7 @@ def read(schema: type[Line], most: int) -> tuple[list[tuple[int, dict[str, Any]]
                 found = problems.faults_of(error.messages)
                 faults.extend(Fault(f"/lines/{number}{one.path}", one.code, one.message) for one in found)
     except csv.Error as error:
-        raise fault(f"/lines/{rows.line_num}", "malformed", f"not comma-separated: {error}") from error
+        raise fault(f"/lines/{number + 1}", "malformed", f"not comma-separated: {error}") from error
     if not seen:
         raise fault("/lines", "required", "the file has no line below its heading")
     return lines, faults
@@ -101,7 +109,7 @@ def _text() -> str:
     if request.mimetype != MEDIA or charset not in CHARSETS:
         raise Problem("unsupported_media_type", f"{MEDIA} in one of {', '.join(CHARSETS)}")
     try:
-        text = request.get_data(cache=True).decode(CHARSETS[charset])
+        text = request.get_data(cache=True).decode(CHARSETS[charset]).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise fault("", "malformed", f"the file is not in {charset}: say which charset it is in") from error
     if "\0" in text:

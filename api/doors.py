@@ -91,7 +91,7 @@ class Caller:
 class Page(Query):
     """Paging of every list."""
 
-    cursor = Text(most=200)
+    cursor = Text(most=1000)
     limit = QueryWhole(least=1, most=MAX_LIMIT, load_default=DEFAULT_LIMIT)
 
 

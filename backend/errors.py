@@ -67,7 +67,7 @@ CODES: dict[str, tuple[int, str, str]] = {
     ),
     "stale": (412, "Somebody changed this since you read it.", "您读取之后内容已被修改。"),
     "too_large": (413, "The body is too large.", "请求内容过大。"),
-    "unsupported_media_type": (415, "Send JSON with Content-Type application/json.", "请以 application/json 发送。"),
+    "unsupported_media_type": (415, "This address does not take that Content-Type.", "该地址不接受此内容类型。"),
     "invalid": (422, "Some of what was sent is not right; see `faults`.", "部分内容有误，请查看 faults。"),
     "if_match_required": (428, "Send If-Match with the ETag you read.", "请在 If-Match 中提供读取到的 ETag。"),
     "too_many_requests": (429, "Too many requests; please wait.", "请求过于频繁，请稍候。"),

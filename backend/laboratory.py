@@ -185,6 +185,8 @@ def _value_faults(measure: Measure, item: Mapping[str, Any], path: str) -> Itera
     if item.get("not_done"):
         if value is not None:
             yield Fault(f"{path}/value", "not_allowed", "a measurement not done has no value")
+        if item.get("qualifier"):
+            yield Fault(f"{path}/qualifier", "not_allowed", "a measurement not done lies beyond no limit")
     elif value is None:
         yield Fault(f"{path}/value", "required", "a value, or not_done")
     elif not measure.min <= value <= measure.max:

@@ -44,6 +44,7 @@ class Line:
 class Imported:
     lines: int
     known: int
+    corrected_since: int  # of the known, those that a person has put right since
     fresh: int  # lines that say something new
     new: tuple[tuple[Subject, Recorded], ...]  # what was stored of them
 
@@ -82,12 +83,13 @@ def store(
         else:
             code, message = ("ambiguous", "at several sites; name one") if some else ("not_found", "no such subject")
             faults.append(Fault(_at(line, "subject"), code, message))
-    known = 0
+    known = corrected = 0
     ready: list[tuple[Subject, list[Item]]] = []
     for subject_id, own in sorted(whose.items()):  # always locked in one order: two files never wait for each other
         subject = lock_subject(subject_id)
-        fresh, wrong = _sorted_out(subject, own, now)
+        fresh, passed, wrong = _sorted_out(subject, own, now)
         known += len(own) - len(fresh)
+        corrected += passed
         faults.extend(wrong)
         ready.append((subject, fresh))
     if faults:
@@ -97,9 +99,9 @@ def store(
         for subject, items in ready:
             stored = laboratory.store(subject, studies.in_force(subject), items, by, now)
             new.extend((subject, one) for one in stored.values())
-        counts = {"lines": len(lines), "known": known, "new": len(new)}
-        audit.record("measurements:imported", "file", digest, new=counts)
-    return Imported(len(lines), known, sum(len(items) for _, items in ready), tuple(new))
+        told = {"sha256": digest, "lines": len(lines), "known": known, "new": len(new)}
+        audit.record("measurements:imported", "file", uuid4(), new=told)
+    return Imported(len(lines), known, corrected, sum(len(items) for _, items in ready), tuple(new))
 
 
 def _at(line: Line, column: str) -> str:
@@ -110,31 +112,36 @@ def _place(fault: Fault) -> tuple[int, str]:
     return int(fault.path.split("/")[2]), fault.path
 
 
-def _sorted_out(subject: Subject, lines: Sequence[Line], now: datetime) -> tuple[list[Item], list[Fault]]:
-    """What is new of one subject's lines, and every fault of theirs."""
+def _sorted_out(subject: Subject, lines: Sequence[Line], now: datetime) -> tuple[list[Item], int, list[Fault]]:
+    """What is new of one subject's lines, how many say what was corrected since, and every fault of theirs."""
     if records.is_locked(subject):
-        return [], [Fault(_at(line, "subject"), "record_locked", "the subject's record is locked") for line in lines]
+        return [], 0, [Fault(_at(line, "subject"), "record_locked", "the subject's record is locked") for line in lines]
     study = studies.in_force(subject)
     zone = chronicle.site_zone(subject.site_id)
     items = laboratory.completed(study, subject.site_id, [_item(line, zone) for line in lines])
     recorded = _recorded(subject.id, items)
-    seen: set[tuple[Any, ...]] = set()
+    seen: list[Item] = []
     fresh: list[Item] = []
     faults: list[Fault] = []
+    corrected = 0
     for line, item in zip(lines, items, strict=True):
         wrong = list(laboratory.faults_of(study, subject, item, f"/lines/{line.number}", now))
-        sample = _sample(item)
-        if sample in seen:
+        if any(_of_one_sample(item, other) for other in seen if other["code"] == item["code"]):
             wrong.append(Fault(_at(line, "code"), "duplicate", "this sample's value stands twice in the file"))
-        seen.add(sample)
-        before = recorded.get(sample)
-        if before is None:
-            fresh.append(item)
-        elif not _agree(before, item):
-            message = "another value of this sample is recorded; correct that one"
-            wrong.append(Fault(_at(line, "value"), "differs_from_record", message))
+        seen.append(item)
+        same = [one for one in recorded[item["code"], item["collected_at"]] if _of_one_sample(item, one.said)]
+        differing = [_differing(one.said, item) for one in same]
+        if None not in differing:  # nothing recorded says this
+            column = next((column for one, column in zip(same, differing, strict=True) if one.stands), None)
+            if column is None:
+                fresh.append(item)
+            else:
+                message = "this sample is recorded otherwise; correct what is recorded"
+                wrong.append(Fault(_at(line, column), "differs_from_record", message))
+        elif not any(one.stands for one, column in zip(same, differing, strict=True) if column is None):
+            corrected += 1
         faults.extend(wrong)
-    return fresh, faults
+    return fresh, corrected, faults
 
 
 def _item(line: Line, zone: str) -> Item:
@@ -145,29 +152,50 @@ def _item(line: Line, zone: str) -> Item:
     return item
 
 
-def _sample(item: Item) -> tuple[Any, ...]:
-    return item["code"], item["collected_at"], item.get("method")
+def _of_one_sample(one: Item, other: Item) -> bool:
+    """Whether two values are of one sample; a method that is not said may be any."""
+    same = (one["code"], one["collected_at"]) == (other["code"], other["collected_at"])
+    return same and (one.get("method") == other.get("method") or None in (one.get("method"), other.get("method")))
 
 
-def _recorded(subject_id: UUID, items: Sequence[Item]) -> Mapping[tuple[Any, ...], Measurement]:
-    """The values that stand for the samples of these items."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a stored row says; `stands`: no correction came after it."""
+
+    said: Item
+    stands: bool
+
+
+def _recorded(subject_id: UUID, items: Sequence[Item]) -> Mapping[tuple[str, datetime], list[_Known]]:
+    """What was ever recorded of the samples of these items, by code and time. What was corrected since is among it: the
+    laboratory's file still holds what a person has put right."""
     times = [item["collected_at"] for item in items]
     later = aliased(Measurement)
-    corrected = sa.exists().where(later.corrects_id == Measurement.id)
-    rows = db.session.scalars(
-        sa.select(Measurement).where(
+    stands = ~sa.exists().where(later.corrects_id == Measurement.id)
+    rows = db.session.execute(
+        sa.select(Measurement, stands).where(
             Measurement.subject_id == subject_id,
             Measurement.code.in_({item["code"] for item in items}),
             Measurement.collected_at.between(min(times), max(times)),
-            ~corrected,
         )
     )
-    return {(row.code, row.collected_at, row.method): row for row in rows}
+    found: dict[tuple[str, datetime], list[_Known]] = defaultdict(list)
+    for row, holds in rows:
+        said = {name: getattr(row, name) for name in ("code", "collected_at", "method", *_COMPARED)}
+        found[row.code, row.collected_at].append(_Known(said, holds))
+    return found
 
 
-def _agree(row: Measurement, item: Item) -> bool:
-    """Whether a line says the same of a sample as the record; what it leaves open agrees with everything."""
-    if (row.value, row.qualifier, row.not_done) != (item.get("value"), item.get("qualifier") or "", item["not_done"]):
-        return False
-    limits = () if item.get("limits_listed") else ("lln", "uln")
-    return all(item.get(name) in (None, getattr(row, name)) for name in (*limits, "laboratory"))
+_COMPARED = ("value", "qualifier", "not_done", "lln", "uln", "laboratory")
+_MAY_BE_OPEN = ("lln", "uln", "laboratory")  # said on one side only, they are no contradiction
+
+
+def _differing(said: Item, item: Item) -> str | None:
+    """The column in which a line says something else than a record; None where it says the same."""
+    for name in _COMPARED:
+        if name in ("lln", "uln") and item.get("limits_listed"):
+            continue
+        before, now = said[name], item.get(name)
+        if before != now and not (name in _MAY_BE_OPEN and None in (before, now)):
+            return name if name in _MAY_BE_OPEN else "value"
+    return None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import audit, clock, repeats, studies
+from backend import audit, clock, records, repeats, studies
 from backend.chronicle import site_zone
 from backend.db import db
 from backend.errors import invalid
@@ -30,10 +30,17 @@ def record(site: Site, items: Sequence[Mapping[str, Any]], by: UUID) -> list[tup
 
     The last one recorded holds for its laboratory, code and day.
     """
+    records.refuse_locked_database()
     study = studies.revision(site.study_revision_id)
     faults = [fault for i, item in enumerate(items) for fault in _faults(study, item, f"/{i}")]
     ids = [item["id"] for item in items]
     faults.extend(Fault(f"/{i}/id", "duplicate", "twice in one list") for i, x in enumerate(ids) if x in ids[:i])
+    days = [(item["laboratory"], item["code"], item["valid_from"]) for item in items]
+    faults.extend(
+        Fault(f"/{i}/valid_from", "duplicate", "two limits from one day on")
+        for i, x in enumerate(days)
+        if x in days[:i]
+    )
     if faults:
         raise invalid(*faults)
     return [_stored(site, item, by) for item in items]
@@ -106,9 +113,10 @@ def _with_limits(
     if not rows:
         return item
     row = rows[-1]
-    by = units.factor(row.code, row.unit, study.measures[row.code].unit)
+    measure = study.measures.get(row.code)
+    by = units.factor(row.code, row.unit, measure.unit) if measure is not None else None
     if by is None:
-        return item  # an amendment took another unit, which these limits do not convert to
+        return item  # the subject's revision has no such measure, or one in a unit that these limits do not convert to
     return {**item, "lln": _times(row.lln, by), "uln": _times(row.uln, by), "limits_listed": True}
 
 

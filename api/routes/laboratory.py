@@ -59,11 +59,13 @@ class FileSignal(SignalNote):
 
 
 class ImportAnswer(Body):
-    """`new`: lines that were stored, or in a dry run would be; `known`: those that say what is recorded already."""
+    """`new`: lines that were stored, or in a dry run would be; `known`: those that say what is recorded already, and
+    `corrected_since` how many of them a person has corrected since: the correction holds."""
 
     dry_run = ma.fields.Boolean(required=True)
     lines = ma.fields.Integer(required=True)
     known = ma.fields.Integer(required=True)
+    corrected_since = ma.fields.Integer(required=True)
     new = ma.fields.Integer(required=True)
     signals = ma.fields.List(ma.fields.Nested(FileSignal), required=True)
 
@@ -83,7 +85,8 @@ def import_measurements(caller: Caller, query: dict[str, Any]) -> Any:
 
     Comma-separated with a heading: subject, code, unit, collected_at and any of value, qualifier, not_done, lln, uln,
     method, laboratory, source. `collected_at` without offset is the site's clock time. UTF-8, or the charset that the
-    content type names (gbk, gb18030). With `dry_run=true` the same answer and the same faults, and nothing is stored.
+    content type names (gbk, gb18030). With `dry_run=true` the same counts and the same faults; nothing is stored and no
+    rule asked.
     """
     sites = [caller.site(query["site_id"], "/site_id").id] if "site_id" in query else policy.sites_of(caller.id)
     read, unreadable = csv_lines.read(MeasurementLine, MOST_LINES)
@@ -105,7 +108,8 @@ def import_measurements(caller: Caller, query: dict[str, Any]) -> Any:
         for subject, one in done.new
         for signal in one.raised.signals
     ]
-    answer = {"dry_run": dry_run, "lines": done.lines, "known": done.known, "new": done.fresh, "signals": signals}
+    counted = {name: getattr(done, name) for name in ("lines", "known", "corrected_since")}
+    answer = {"dry_run": dry_run, **counted, "new": done.fresh, "signals": signals}
     return answer, 201 if done.new else 200
 
 
