@@ -170,12 +170,12 @@ def test_a_list_is_stored_whole_or_not_at_all(clinic: House) -> None:
         ("/2/valid_from", "duplicate"),
     ]
     for over in ({"uln": 9}, {"lln": 1}, {"valid_from": "2026-01-02"}, {"laboratory": "Another"}):
-        problem_of(post(clinic, [limit(), {**known, **over}]), 409, "id_taken")
+        problem_of(post(clinic, [limit(code="c3", unit="g/L"), {**known, **over}]), 409, "id_taken")
     problem_of(post(clinic, known, clinic.stranger, clinic.other_site_id), 409, "id_taken")
     assert [path for path, _ in faults(post(clinic, [limit() for _ in range(201)]))] == [""]
     assert [path for path, _ in faults(post(clinic, {"items": []}))] == ["/items"]
     assert changed(clinic, before) == set()
-    assert len(listed(clinic, *(limit() for _ in range(20)), known)) == 21
+    assert len(listed(clinic, *(limit(valid_from=f"2025-06-{n + 1:02}") for n in range(20)), known)) == 21
 
 
 def test_whose_list_it_is(clinic: House, subject: dict[str, Any]) -> None:
