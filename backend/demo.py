@@ -62,7 +62,9 @@ def load(content: dict[str, Any], now: datetime) -> dict[str, Any]:
         findings.limits(cast, now - SINCE)
     for n, number in enumerate(STORIES):
         subject = _enrolled(cast, number, n, now)
-        play(STORIES[number](cast, subject, now))
+        acts = STORIES[number](cast, subject, now)
+        assert all(act.at <= now for act in acts), f"{number}: a story has happened"
+        play(acts)
         with acting_at(now), transaction():
             subject = db.session.execute(sa.select(Subject).where(Subject.number == number)).scalar_one()
             issued = activation.issue_code(subject, activation.patient_of(subject), cast.staff["nurse"].id)
@@ -159,7 +161,12 @@ def _event(
 
 def _screening(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
     life = Life(cast, subject, now + 30 * DAY)
-    return [findings.values(life, now - DAY, ("anc", "platelets", "crp"), day=-31, after=HOUR / 2)]
+    return [_values(life, now - DAY, {"anc": "3.4", "platelets": "212", "crp": "4"})]
+
+
+def _values(life: Life, at: datetime, told: Mapping[str, str]) -> Act:
+    """Values outside of any visit, typed half an hour later."""
+    return findings.values(life, at, {code: Decimal(value) for code, value in told.items()}, after=HOUR / 2)
 
 
 def _planned(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
@@ -208,7 +215,7 @@ def _febrile(cast: Cast, subject: Subject, now: datetime) -> list[Act]:
         *diary.reports(life, now - 2 * HOUR),
         *_visits(life, now),
         *events.lymphopenia(life),
-        findings.values(life, now - 19 * HOUR, ("anc", "platelets", "crp", "ferritin"), day=6, after=HOUR / 2),
+        _values(life, now - 19 * HOUR, {"anc": "0.8", "platelets": "96", "crp": "21", "ferritin": "410"}),
         _fever(life, fever_at, "38.3"),
         *events.answered(life, fever_at, ((3, "accepted"), (9, "contacted"), (35, "seen"))),
         _paracetamol(life, fever_at),

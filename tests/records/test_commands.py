@@ -12,8 +12,13 @@ from flask import Flask
 from house import SLE, HandClock, House
 
 from api.app import create_app
+from api.assessment_forms import ANSWERS
+from backend import strictjson
 from backend.db import db, transaction
 from backend.models.calendar import Occurrence
+from backend.models.conduct import DataQuery
+from backend.models.findings import Assessment
+from backend.models.outbox import Message
 from backend.models.people import Account, AccountSite
 from backend.models.record import AuditEvent
 from backend.models.safety import Episode
@@ -156,7 +161,11 @@ def test_the_demo_trial(sqlite_url: str, time: HandClock, tmp_path: Path) -> Non
         audited = run(app, "audit", "verify")
         assert (audited.exit_code, audited.output.endswith("intact\n")) == (0, True), audited.output
         shows_every_stage(app, time)
-        signs_people_in(app, time, json.loads(shown.read_text(encoding="utf-8")))
+        waits_for_nobody(app)
+        people = json.loads(shown.read_text(encoding="utf-8"))
+        signs_people_in(app, time, people)
+        holds_what_its_doors_would_take(app)
+        shows_what_was_found(Reader(app, time, people, "statistician"))
         grows_old(app, time)
     finally:
         with app.app_context():
@@ -188,6 +197,84 @@ def signs_people_in(app: Flask, time: HandClock, people: Any) -> None:
     code = people["subjects"][2]["activation_code"]
     asked = {"code": code, "pin": "4821", "device_name": "phone", "transport": "bearer"}
     assert app.test_client().post("/api/v1/auth/activate", json=asked).status_code == 200
+
+
+def waits_for_nobody(app: Flask) -> None:
+    """Three episodes were raised by what was entered; all were answered, and only the fever of day 7 is open."""
+    subjects = {one.id: one.number for one in rows(app, sa.select(Subject))}
+    raised = {subjects[one.subject_id]: one for one in rows(app, sa.select(Episode))}
+    assert {number: (one.level, one.outcome) for number, one in raised.items()} == {
+        "S04": ("URGENT", None),
+        "S05": ("URGENT", "crs"),
+        "S07": ("REVIEW", "other"),
+    }
+    assert all(one.seen_at is not None for one in raised.values())
+    assert all(one.next_step_at is None and one.overdue_at is None for one in raised.values())
+    assert rows(app, sa.select(Message)) == []
+    assert rows(app, sa.select(DataQuery)) == [], "no value came after its visit was signed"
+
+
+def holds_what_its_doors_would_take(app: Flask) -> None:
+    """The stories go past the doors: what they stored of the forms, the doors' schemas take and leave as it is."""
+    forms = rows(app, sa.select(Assessment))
+    assert {one.instrument for one in forms} == {"sledai2k", "pga", "bilag2004", "treatment"}
+    for one in forms:
+        sent = strictjson.loads(strictjson.dumps(one.answers))
+        assert {**one.answers, **ANSWERS[one.instrument]().load(sent)} == one.answers, one.visit_key
+
+
+class Reader:
+    """One of the demo's people, reading."""
+
+    def __init__(self, app: Flask, time: HandClock, people: Any, role: str) -> None:
+        who = next(one for one in people["staff"] if one["role"] == role)
+        body = {"username": who["username"], "password": who["password"], "transport": "bearer",
+                "totp": pyotp.TOTP(who["totp_secret"]).at(time.at)}  # fmt: skip
+        self._client = app.test_client()
+        token = self._client.post("/api/v1/auth/staff/sign-in", json=body).json["access_token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self.subjects = {one["number"]: one["id"] for one in people["subjects"]}
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        answer = self._client.get(f"/api/v1{path}", headers=self._headers)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json["items"])
+
+    def values(self, number: str, outcome: str) -> list[Any]:
+        """Of one subject and one outcome what was observed, by time point."""
+        found = self.items(f"/subjects/{self.subjects[number]}/outcomes?outcome={outcome}")
+        return [one["value"] for one in found if one["measure"] == outcome and one["status"] == "observed"]
+
+    def detail(self, number: str, measure: str) -> dict[str, Any]:
+        found = self.items(f"/subjects/{self.subjects[number]}/outcomes")
+        return next(dict(one["detail"]) for one in found if one["measure"] == measure)
+
+
+def shows_what_was_found(reader: Reader) -> None:
+    assert reader.values("S07", "sri4") == [True, True]
+    assert reader.values("S07", "lldas") == [False, False, True, True, True, True]
+    assert reader.values("S07", "doris") == [False, False, False, True, True, True]
+    assert reader.values("S07", "sledai2k") == [-8, -10, -14, -16, -16, -16]
+    assert (reader.values("S06", "sledai2k"), reader.values("S06", "lldas")) == ([-6], [False])
+    assert [one["observed"]["n"] for one in reader.items("/outcomes?outcome=sri4&time_point=V16&dose_level=1")][:1] == [
+        1
+    ]
+    copies, cells = reader.detail("S07", "car_copies"), reader.detail("S07", "b_cells")
+    assert (round(float(copies["tmax"])), copies["window_covered"]) == (10, {"0-28": True, "0-90": True, "28-90": True})
+    assert (cells["first_day_below"], cells["reconstituted_on_day"]) == (14, 120)
+    (first, *_) = reader.items("/cohorts")
+    assert [first[name] for name in ("dosed", "evaluable", "pending", "dlt", "hold")] == [5, 2, 3, 0, False]
+    events = {one["term"]: (one["subjects"], one["serious"]) for one in reader.items("/adverse-events/summary")}
+    assert events == {
+        "Cytokine release syndrome": (1, 1),
+        "Upper respiratory infection": (1, 0),
+        "Lymphocyte count decreased": (5, 0),
+        "Neutrophil count decreased": (1, 0),
+    }
+    undecided = {
+        (one["subject_number"], one["kind"], one["item"]) for one in reader.items("/reconciliation?state=open")
+    }
+    assert undecided == {("S04", "episode", None), ("S04", "laboratory", "anc"), ("S06", "symptom", "fatigue")}
 
 
 def grows_old(app: Flask, time: HandClock) -> None:
