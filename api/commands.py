@@ -18,7 +18,6 @@ from backend import (
     clock,
     crypto,
     delegation,
-    demo,
     export,
     installation,
     staffing,
@@ -28,6 +27,7 @@ from backend import (
 )
 from backend import audit as trail
 from backend.db import db, snapshot, transaction
+from backend.demo import stories
 from backend.errors import Problem
 from backend.models.study import Installation, Site
 from backend.policy import STAFF
@@ -199,7 +199,7 @@ def demo_load(accounts_file: Path) -> None:
     content = load.load_content(DEMO_STUDY.read_text(encoding="utf-8"))
     with transaction():
         installation.settle("demo")
-    shown = demo.load(content, clock.now())
+    shown = stories.load(content, clock.now())
     accounts_file.write_text(json.dumps(shown, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """The stage of the demo: its people, its clock, and acts that are played in the order in which they happened.
 
-Knows no story and no finding: the stories are `backend.demo`, what is found at visits `backend.demo_findings`.
+Knows no story and no finding: the stories are `stories`, what is found at visits `findings`.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
 """What the demo's doctors make of what went wrong: pages answered and closed, adverse events, the reconciliation.
 
-Acts for `demo_stage.play`. What nobody decides here stays open on the reconciliation list, as the story wants it.
+Acts for `stage.play`. What nobody decides here stays open on the reconciliation list, as the story wants it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from backend import adverse_events, candidates, reconciliation
 from backend.candidates import LABORATORY, Candidate
 from backend.db import db
-from backend.demo_stage import Act, Life
+from backend.demo.stage import Act, Life
 from backend.models.subject import Subject
 from backend.reconciliation import ADVERSE_EVENT, KNOWN
 from backend.safety import answers

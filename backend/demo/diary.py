@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from backend import activation, capture
 from backend.db import db, lock_subject, transaction
-from backend.demo_courses import prednisone_on
-from backend.demo_stage import Act, Cast, Life
+from backend.demo.courses import prednisone_on
+from backend.demo.stage import Act, Cast, Life
 from backend.models.calendar import Occurrence
 from schedules.protocol.definition import Form, Study
 

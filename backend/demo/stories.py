@@ -2,7 +2,7 @@
 
 Seven subjects at one site: in screening, three days before a planned infusion, day 2, day 7 with a fever
 that was answered, day 9 in hospital, day 40, and month 6. For `DAYMARK_MODE=demo` only; no real person.
-This module tells the stories: numbers are `demo_courses`, visits `demo_findings`, what went wrong `demo_events`.
+This module tells the stories: numbers are `courses`, visits `findings`, what went wrong `events`.
 """
 
 import random
@@ -27,13 +27,11 @@ from backend import (
     treatment,
     workdays,
 )
-from backend import demo_diary as diary
-from backend import demo_events as events
-from backend import demo_findings as findings
 from backend.assessments import CLINICAL, PARTS
 from backend.db import db, transaction
-from backend.demo_courses import PATIENTS
-from backend.demo_stage import Act, Cast, Life, acting_at, play
+from backend.demo import diary, events, findings
+from backend.demo.courses import PATIENTS
+from backend.demo.stage import Act, Cast, Life, acting_at, play
 from backend.models.study import Site
 from backend.models.subject import Subject
 from schedules.windows import local_date, start_of_day

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from backend.demo_courses import PATIENTS, Patient, is_high, is_low, value_on
+from backend.demo.courses import PATIENTS, Patient, is_high, is_low, value_on
 from backend.instruments.bilag_items import CODED, SYSTEMS
 from backend.instruments.sledai2k import CELLS_PER_HPF, PROTEIN_G_PER_DAY
 

@@ -1,6 +1,6 @@
 """What the demo's site finds and gives: laboratory values, scored forms and medications of each visit, the product.
 
-Acts for `demo_stage.play`, each at the hour at which somebody would have typed it. Adverse events: `demo_events`.
+Acts for `stage.play`, each at the hour at which somebody would have typed it. Adverse events: `events`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from backend import assessments, laboratory, medications, products, reference_limits, visits
 from backend.assessments import CLINICAL, COMPLETE
 from backend.db import db, transaction
-from backend.demo_courses import COPIES_FROM, LABORATORY, LIMITS, PATIENTS, prednisone_from, value_on
-from backend.demo_scores import answers
-from backend.demo_stage import Act, Cast, Life
+from backend.demo.courses import COPIES_FROM, LABORATORY, LIMITS, PATIENTS, prednisone_from, value_on
+from backend.demo.scores import answers
+from backend.demo.stage import Act, Cast, Life
 from backend.laboratory import RELEASE
 from backend.models.calendar import Occurrence
 from schedules.windows import local_date, start_of_day
