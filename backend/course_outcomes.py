@@ -52,8 +52,11 @@ def _baseline_value(dossier: Dossier, code: str) -> Value | None:
     return last_before(dossier.values.get(code, ()), dossier.treated_at) if dossier.treated_at is not None else None
 
 
-def _course(outcome: str, measure: str, value: Any, detail: Mapping[str, Any], inputs: tuple[Input, ...]) -> Result:
-    status = OBSERVED if inputs else NOT_YET_DUE
+def _course(
+    outcome: str, measure: str, value: Any, detail: Mapping[str, Any], inputs: tuple[Input, ...], *, seen: bool
+) -> Result:
+    """`seen`: whether there is anything of the time after infusion."""
+    status = OBSERVED if seen else NOT_YET_DUE
     return Result(outcome, measure, None, None, None, status, value, detail=detail, inputs=inputs)
 
 
@@ -61,7 +64,7 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
     begun = dossier.infused_at
     values = dossier.values.get("car_copies", ())
     if begun is None:
-        yield _course(outcome.key, "car_copies", None, {}, ())
+        yield _course(outcome.key, "car_copies", None, {}, (), seen=False)
         return
     samples = {_elapsed(value.at, begun): value for value in values if value.at >= begun - timedelta(days=1)}
     profile = [
@@ -79,7 +82,7 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
         "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun),
     }
     inputs = tuple(measurement_input(value, f"day {at}") for at, value in sorted(samples.items()))
-    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs)
+    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs, seen=any(at >= 0 for at in samples))
 
 
 def _elapsed(at: datetime, begun: datetime) -> Decimal:
@@ -116,7 +119,7 @@ def _b_cells(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
     threshold = Decimal(dossier.study.analysis.get("b_cell_depletion_below_per_ul", 10))
     found = courses.depletion(first.reading if first else None, points, threshold)
     inputs = _course_inputs(first, dossier.values.get("b_cells", ()), points)
-    yield _course(outcome.key, "b_cells", found.first_day_below, asdict(found), inputs)
+    yield _course(outcome.key, "b_cells", found.first_day_below, asdict(found), inputs, seen=bool(points))
 
 
 def _cytokines(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
@@ -124,7 +127,7 @@ def _cytokines(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
         points, first = _points(dossier, code), _baseline_value(dossier, code)
         found = courses.peak(first.reading if first else None, points, tocilizumab_on(dossier))
         inputs = _course_inputs(first, dossier.values.get(code, ()), points)
-        yield _course(outcome.key, code, found.peak, asdict(found), inputs)
+        yield _course(outcome.key, code, found.peak, asdict(found), inputs, seen=bool(points))
 
 
 def _adverse_events(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
@@ -145,17 +148,8 @@ def _adverse_events(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
         Input("adverse_event", row.event_id, row.onset_at, f"{row.term}, {row.scale} {row.scale_version}", row.grade)
         for row in found
     )
-    yield Result(
-        outcome.key,
-        "adverse_events",
-        None,
-        None,
-        None,
-        OBSERVED if dosed else NOT_YET_DUE,
-        len(found) if dosed else None,
-        detail=detail if dosed else {},
-        inputs=inputs,
-    )
+    value = len(found) if dosed else None
+    yield _course(outcome.key, "adverse_events", value, detail if dosed else {}, inputs, seen=dosed)
 
 
 def _course_inputs(first: Value | None, values: Sequence[Value], points: Sequence[Point]) -> tuple[Input, ...]:

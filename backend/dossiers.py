@@ -201,7 +201,7 @@ def asked_about(dossier: Dossier, at: datetime) -> tuple[str, ...]:
     Fever in the weeks of CRS; low counts from lymphodepletion on until they have been seen recovered.
     """
     begun, settings = dossier.treated_at, dossier.study.analysis
-    if begun is None or at < begun:
+    if begun is None or at <= begun:
         return ()
     day = dossier.day(at)
     found = []

@@ -5,7 +5,7 @@ subject has left; only from then on an unknown response counts as none in the im
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -22,7 +22,18 @@ from backend.instruments import bilag2004
 from backend.instruments.bilag_items import SYSTEMS
 from backend.instruments.logic import Reading, Reason
 from backend.instruments.steroids import as_decimal
-from backend.results import LEFT, MISSING, NOT_YET_DUE, OBSERVED, UNKNOWN, Input, Result, measurement_input, shown
+from backend.results import (
+    LEFT,
+    MISSING,
+    NOT_YET_DUE,
+    OBSERVED,
+    RUNNING,
+    UNKNOWN,
+    Input,
+    Result,
+    measurement_input,
+    shown,
+)
 from schedules.planned import NOT_APPLICABLE
 from schedules.protocol.definition import Outcome
 
@@ -42,12 +53,21 @@ def outcomes_of(dossier: Dossier, as_of: datetime | None = None) -> list[Result]
     for outcome in dossier.study.outcomes:
         make = OF_COURSE.get(outcome.key)
         if make is not None:
-            found.extend(make(dossier, outcome))
+            found.extend(_settled(dossier, outcome, result, now) for result in make(dossier, outcome))
         elif outcome.key in _AT_VISITS:
             for key in outcome.time_points:
                 slot = next((one for one in dossier.slots if one.key == key), None)
                 found.extend(_at_visit(dossier, outcome, line, slot, key, now))
     return found
+
+
+def _settled(dossier: Dossier, outcome: Outcome, result: Result, now: datetime) -> Result:
+    """A course is observed once its last visit's window has closed or the subject has left; before that it runs."""
+    last = next((one for one in dossier.slots if one.key == outcome.time_points[-1]), None)
+    closed = _closed(dossier, last, now)
+    if result.status == OBSERVED:
+        return replace(result, status=OBSERVED if closed else RUNNING)
+    return replace(result, status=NOT_YET_DUE if not closed else LEFT if dossier.ended is not None else MISSING)
 
 
 def _at_visit(

@@ -35,11 +35,11 @@ class Hint:
 
 
 def hints(subject: Subject, kind: str) -> tuple[Hint, ...]:
-    """What to look at before an event of this kind. Empty for events without any."""
+    """What to look at before an event of this kind. Empty for events without any, and once the infusion took place."""
     study = studies.in_force(subject)
     if kind == "lymphodepletion":
         return tuple(_baselines(subject, study, kind))
-    if kind == INFUSION:
+    if kind == INFUSION and subject.infused_at is None:
         return (
             *_open_fever(subject),
             *_held(subject, study),

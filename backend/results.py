@@ -9,8 +9,11 @@ from uuid import UUID
 from backend.analysis.selection import Value
 from backend.instruments.logic import Reason
 
-OBSERVED, UNKNOWN, NOT_YET_DUE, MISSING, LEFT = "observed", "unknown", "not_yet_due", "missing", "left"
-STATUSES = (OBSERVED, UNKNOWN, NOT_YET_DUE, MISSING, LEFT)
+# RUNNING: of a course, what was seen so far; it is observed once no more can come.
+OBSERVED, RUNNING, UNKNOWN, NOT_YET_DUE, MISSING, LEFT = (
+    "observed", "running", "unknown", "not_yet_due", "missing", "left",
+)  # fmt: skip
+STATUSES = (OBSERVED, RUNNING, UNKNOWN, NOT_YET_DUE, MISSING, LEFT)
 
 
 @dataclass(frozen=True, slots=True)

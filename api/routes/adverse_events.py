@@ -213,8 +213,8 @@ def list_adverse_events(caller: Caller, query: dict[str, Any]) -> Any:
 
 
 class SummaryQuery(Query):
-    from_day = QueryWhole(least=0, most=3650, load_default=0)
-    to_day = QueryWhole(least=0, most=3650, load_default=90)
+    from_day = QueryWhole(least=-365, most=3650, load_default=0)
+    to_day = QueryWhole(least=-365, most=3650, load_default=90)
     dose_level = Key()
     as_of = Past()
 
@@ -240,7 +240,10 @@ class SummaryAnswer(Body):
 
 @room.door("GET", "/adverse-events/summary", "adverse_event:read", query=SummaryQuery, answer=SummaryAnswer)
 def adverse_event_summary(caller: Caller, query: dict[str, Any]) -> Any:
-    """Types, frequency and severity by dose level of what began in a window of study days (months 0 to 3)."""
+    """Types, frequency and severity by dose level of what began in a window of study days: months 0 to 3 unless said.
+
+    Days before infusion are negative: lymphodepletion has its own events.
+    """
     if query["from_day"] > query["to_day"]:
         raise fault("/to_day", "out_of_range", "the window ends before it begins")
     some = trial.gathered(policy.sites_of(caller.id), query.get("as_of"), query.get("dose_level"))

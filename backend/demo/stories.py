@@ -130,7 +130,7 @@ def _enrolled(cast: Cast, number: str, n: int, now: datetime) -> Subject:
             {
                 "id": uuid4(),
                 "number": number,
-                "dose_level": cast.study.dose_levels[0].key,
+                "dose_level": cast.study.dose_levels[number == "S01"].key,  # six are planned on the lowest
                 "locale": "zh-CN" if n % 2 else "en",
                 "time_zone": cast.site.time_zone,
                 "contact": {"name": f"Demo {number}", "phone": f"1390000{n:04}"},

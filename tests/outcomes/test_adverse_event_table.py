@@ -134,7 +134,13 @@ def test_what_a_line_adds_up(sqlite_house: House) -> None:
 
 @pytest.mark.parametrize(
     ("query", "days"),
-    [("", {0, 30, 90}), ("?from_day=1&to_day=30", {30}), ("?from_day=30&to_day=91", {30, 90, 91}), ("?to_day=0", {0})],
+    [
+        ("", {0, 30, 90}),
+        ("?from_day=1&to_day=30", {30}),
+        ("?from_day=30&to_day=91", {30, 90, 91}),
+        ("?to_day=0", {0}),
+        ("?from_day=-5", {-1, 0, 30, 90}),
+    ],
 )
 def test_days_outside_the_window_are_left_out(sqlite_house: House, query: str, days: set[int]) -> None:
     house = sqlite_house

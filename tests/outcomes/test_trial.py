@@ -93,6 +93,7 @@ def test_changes_are_those_of_the_raw_rows(trial: Trial) -> None:
 
 def test_b_cells_and_crp_are_those_of_the_raw_rows(trial: Trial) -> None:
     house, _ = trial
+    house.to(2026, 6, 10, 9)  # the last sample's window has closed
     _, rows = exported(house)
     counts, crp = reckoning.courses(rows, "b_cells"), reckoning.courses(rows, "crp")
     cell = cells(house, "b_cells")[("b_cells", "all")]
@@ -108,6 +109,7 @@ def test_b_cells_and_crp_are_those_of_the_raw_rows(trial: Trial) -> None:
 
 def test_adverse_events_are_those_of_the_raw_rows(trial: Trial) -> None:
     house, _ = trial
+    house.to(2026, 6, 10, 9)  # the last sample's window has closed
     _, rows = exported(house)
     expected = reckoning.harmed(rows)
     found = {(one["dose_level"], one["term"]): one for one in summary(house, by="statistician")["items"]}
@@ -125,6 +127,7 @@ def test_adverse_events_are_those_of_the_raw_rows(trial: Trial) -> None:
 
 def test_kinetics_are_those_of_the_raw_rows(trial: Trial) -> None:
     house, _ = trial
+    house.to(2026, 6, 10, 9)  # the last sample's window has closed
     _, rows = exported(house)
     found = profiles(rows)
     highest = {subject: max(level for _, level in profile) for subject, profile in found.items()}
@@ -185,6 +188,18 @@ def test_before_the_window_has_closed_nothing_is_imputed(trial: Trial) -> None:
     cell = cells(house, "doris", "&time_point=V16")[("doris", "all")]
     later = {one["number"]: (one["status"], one["imputed"]) for one in cell["rows"]}
     assert (later["015"], later["011"], later["014"]) == (("missing", False), ("unknown", False), ("left", False))
+
+
+def test_a_course_that_still_runs_is_shown_and_not_counted(trial: Trial) -> None:
+    """On day 90 a sample may still come; of who has left, none will."""
+    house, _ = trial
+    found = cells(house, "pk")[("car_copies", "all")]
+    assert found["statuses"] == {"observed": 1, "running": 17}
+    assert all(one["value"] is not None for one in found["rows"])
+    assert found["summary"]["cmax"]["n"] == 1
+    house.to(2026, 6, 10, 9)
+    found = cells(house, "pk")[("car_copies", "all")]
+    assert (found["statuses"], found["summary"]["cmax"]["n"]) == ({"observed": 18}, 18)
 
 
 def test_each_figure_opens_down_to_its_inputs(trial: Trial) -> None:

@@ -224,3 +224,10 @@ def test_an_infusion_taken_back_holds_nobody(sqlite_house: House) -> None:
     gone = {"void": True, "reason": "another subject's"}
     assert house.nurse.patch(f"/subjects/{first['id']}/events/{stands['id']}", gone, 1).status_code == 200
     assert holding(house, second) == {}
+
+
+def test_once_it_took_place_nothing_stands_before_it(sqlite_house: House) -> None:
+    subject = sqlite_house.enrol()
+    assert holding(sqlite_house, subject)
+    sqlite_house.event(subject, "infusion", actual_at=sqlite_house.now)
+    assert hints(sqlite_house, subject) == {}
