@@ -228,6 +228,6 @@ def test_an_infusion_taken_back_holds_nobody(sqlite_house: House) -> None:
 
 def test_once_it_took_place_nothing_stands_before_it(sqlite_house: House) -> None:
     subject = sqlite_house.enrol()
-    assert holding(sqlite_house, subject)
+    assert hints(sqlite_house, subject)
     sqlite_house.event(subject, "infusion", actual_at=sqlite_house.now)
     assert hints(sqlite_house, subject) == {}
