@@ -27,6 +27,7 @@ from werkzeug.test import TestResponse
 
 from api import tokens
 from api.app import create_app
+from api.limits import limiter
 from backend import accounts, clock, crypto, delegation, installation, sessions, studies
 from backend.db import db, transaction
 from backend.models.conduct import Delegation
@@ -326,6 +327,7 @@ def furnished(kind: str, time: HandClock, make: Callable[[House], Any] = _as_bui
     """
     ready = _furnished(kind, make)
     databases.renew(ready.url, ready.template)
+    use_again(ready.house.app)
     time.at = ready.at
     house = replace(ready.house, time=time, people={}, gateway=MemoryGateway(time), made=ready.made)
     house.people = {name: replace(person, house=house) for name, person in ready.house.people.items()}
@@ -333,6 +335,11 @@ def furnished(kind: str, time: HandClock, make: Callable[[House], Any] = _as_bui
     with house.app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+def use_again(app: Flask) -> None:
+    """The limiter is one for the process: an app that was made since may have turned it on."""
+    limiter.enabled = app.config["RATELIMIT_ENABLED"]
 
 
 def app_at(url: str, folder: Path) -> Flask:

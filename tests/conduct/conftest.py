@@ -11,7 +11,7 @@ from pathlib import Path
 import databases
 import pytest
 from flask import Flask
-from house import HandClock, House, MemoryGateway, app_at
+from house import HandClock, House, MemoryGateway, app_at, use_again
 
 from backend.db import db
 from tests.conduct.acts import fill
@@ -50,6 +50,7 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Template:
 def copied(template: Template, time: HandClock) -> Iterator[Stage]:
     """The same stage on a fresh copy, with its people."""
     databases.renew(template.copy_url, template.url)
+    use_again(template.app)
     ready = template.ready
     time.at = ready.house.now
     house = House(template.app, time, ready.house.site_id, ready.house.other_site_id)
