@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 
 from backend import dossiers
 from backend.adverse_events import ASTCT, CTCAE
-from backend.analysis.selection import last_before
+from backend.analysis.selection import Value, last_before
 from backend.analysis.spells import Point, Spell, spells
 from backend.db import db
 from backend.dossiers import LYMPHODEPLETION, Dossier
@@ -115,7 +116,7 @@ def _answers(begun: Mapping[UUID, datetime]) -> Mapping[UUID, list[Answer]]:
 def _episodes(begun: Mapping[UUID, datetime]) -> Mapping[UUID, list[Episode]]:
     found: dict[UUID, list[Episode]] = defaultdict(list)
     for row in db.session.scalars(sa.select(Episode).where(Episode.subject_id.in_(begun))):
-        if row.opened_at >= begun[row.subject_id]:
+        if row.closed_at is None or row.closed_at >= begun[row.subject_id]:
             found[row.subject_id].append(row)
     return found
 
@@ -125,8 +126,10 @@ def _settings(dossier: Dossier) -> Mapping[str, Any]:
     return found
 
 
-def _join(dossier: Dossier) -> timedelta:
-    return timedelta(days=int(_settings(dossier).get("join_days", 3)))
+def _spells(dossier: Dossier, points: Sequence[Point], least: int) -> list[Spell]:
+    settings = _settings(dossier)
+    join, apart = (timedelta(days=int(settings.get(*one))) for one in (("join_days", 3), ("apart_days", 35)))
+    return spells(points, least, join, apart)
 
 
 def _symptoms(dossier: Dossier, answers: Sequence[Answer]) -> Iterator[Candidate]:
@@ -136,7 +139,7 @@ def _symptoms(dossier: Dossier, answers: Sequence[Answer]) -> Iterator[Candidate
         points = [
             Point(at, int(said[item]), entry_id) for entry_id, at, said in answers if isinstance(said.get(item), int)
         ]
-        for spell in spells(points, least, _join(dossier)):
+        for spell in _spells(dossier, points, least):
             yield _of_spell(SYMPTOM, item, spell, proposed["term"], proposed["soc"])
 
 
@@ -147,20 +150,35 @@ def _grades(dossier: Dossier, begun: datetime) -> Iterator[Candidate]:
         if not values:
             continue
         first = last_before(values, dossier.treated_at) if dossier.treated_at is not None else None
-        baseline = first.reading.value if first is not None else None
+        baseline = first.reading.value if first is not None and not first.reading.qualifier else None
         points = [
-            Point(one.at, _grade(dossier, term, code, one, baseline), one.id) for one in values if one.at >= begun
+            Point(one.at, _grade(dossier, term, one, baseline, least), one.id) for one in values if one.at >= begun
         ]
-        for spell in spells(points, least, _join(dossier)):
+        for spell in _spells(dossier, points, least):
             yield _of_spell(LABORATORY, code, spell, *ctcae.EVENTS[term])
 
 
-def _grade(dossier: Dossier, term: str, code: str, value: Any, baseline: Any) -> int | None:
-    version, unit = str(dossier.study.analysis.get("ctcae_version", "5.0")), dossier.study.measures[code].unit
+_A_LITTLE = Decimal("0.000000001")
+
+
+def _grade(dossier: Dossier, term: str, value: Value, baseline: Decimal | None, least: int) -> int | None:
+    """The CTCAE grade, or what is known of it where that settles on which side of `least` it lies."""
+    version, unit = str(dossier.study.analysis.get("ctcae_version", "5.0")), dossier.study.measures[value.code].unit
+    number, beyond = value.reading.value, value.reading.qualifier
+    if beyond:
+        number = number * (1 - _A_LITTLE if beyond == "<" else 1 + _A_LITTLE)
     try:
-        return ctcae.grade(version, term, value.reading.value, unit, value.lln, value.uln, baseline).grade
+        found = ctcae.grade(version, term, number, unit, value.lln, value.uln, baseline)
     except ctcae.WrongUnit:
         return None  # a study that measures it in another quantity has no grade for it
+    grade = found.grade if found.grade is not None else found.reasons[0].values.get("at_most")
+    if grade is None:
+        return None
+    worse = beyond and (beyond == "<") == (term in ctcae.WORSE_BELOW)  # it is this grade or worse
+    better = (beyond and not worse) or found.grade is None  # it is this grade or better
+    if (worse and grade < least) or (better and grade >= least):
+        return None
+    return int(grade)
 
 
 def _of_spell(kind: str, item: str, spell: Spell, term: str, soc: str) -> Candidate:

@@ -136,7 +136,7 @@ TABLES: tuple[Table, ...] = (
         "reconciliation",
         "what people decided about possible adverse events, every decision",
         Reconciliation,
-        ("recorded_at", "id"),
+        ("seq",),
     ),
     Table(
         "episodes",

@@ -1,7 +1,9 @@
 """The reconciliation list: each candidate is decided by a person: an adverse event, known, or none, with the reason.
 
 A decision covers the candidates of its kind and item that it overlaps in time, up to the worst it saw: a later report
-of the same spell asks nobody again, a worse one does. An episode that an adverse event names is settled by that.
+of the same spell asks nobody again, a worse one does. A later word on the same time takes the place of an earlier one.
+An episode that an adverse event names is settled by that; a word on one that was open then is asked for anew once it
+is closed.
 """
 
 from collections import defaultdict
@@ -29,7 +31,8 @@ _SAID = ("kind", "item", "episode_id", "since", "until", "worst", "decision", "a
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One candidate with where it stands. `why`: new, worse (than was decided), taken_back (its adverse event was).
+    """One candidate with where it stands. `why`: new, worse (than was decided), went_on (an episode since closed),
+    taken_back (its adverse event was).
 
     `decision`: the last one about it; `adverse_event_id`: the event it is part of.
     """
@@ -48,7 +51,7 @@ def lines(subjects: Sequence[Subject]) -> list[Line]:
     found = candidates.of_each(subjects)
     decided: dict[UUID, list[Reconciliation]] = defaultdict(list)
     rows = sa.select(Reconciliation).where(Reconciliation.subject_id.in_(ids))
-    for row in db.session.scalars(rows.order_by(Reconciliation.recorded_at, Reconciliation.id)):
+    for row in db.session.scalars(rows.order_by(Reconciliation.subject_id, Reconciliation.seq)):
         decided[row.subject_id].append(row)
     events: dict[UUID, dict[UUID, AdverseEvent]] = defaultdict(dict)
     of_subject = sa.select(AdverseEvent).where(AdverseEvent.subject_id.in_(ids)).order_by(AdverseEvent.revision)
@@ -61,19 +64,33 @@ def lines(subjects: Sequence[Subject]) -> list[Line]:
     ]
 
 
-def _line(subject: Subject, one: Candidate, decided: Iterable[Reconciliation], events: Iterable[AdverseEvent]) -> Line:
-    standing = {event.event_id: event for event in events if not event.void}
-    about = [row for row in decided if _covers(row, one)]
-    named = [event.event_id for event in standing.values() if one.episode_id and event.episode_id == one.episode_id]
+def _line(subject: Subject, one: Candidate, decided: Sequence[Reconciliation], events: Iterable[AdverseEvent]) -> Line:
+    known = list(events)
+    standing = {event.event_id for event in known if not event.void}
+    naming = [event for event in known if one.episode_id is not None and event.episode_id == one.episode_id]
+    about = _last_words([row for row in decided if _covers(row, one)])
     last = about[-1] if about else None
-    if named:
-        return Line(subject, one, SETTLED, None, last, named[0])
+    settling = next((event.event_id for event in naming if not event.void), None)
+    if settling is not None:
+        return Line(subject, one, SETTLED, None, last, settling)
     holding = [row for row in about if row.decision != ADVERSE_EVENT or row.adverse_event_id in standing]
-    enough = [row for row in holding if row.worst >= one.worst]
+    enough = [row for row in holding if row.worst >= one.worst and (one.kind != EPISODE or row.until >= one.until)]
     if enough:
         return Line(subject, one, SETTLED, None, enough[-1], enough[-1].adverse_event_id)
-    why = "worse" if holding else "taken_back" if about else "new"
+    if holding:
+        why = "worse" if all(row.worst < one.worst for row in holding) else "went_on"
+    else:
+        why = "taken_back" if about or naming else "new"
     return Line(subject, one, OPEN, why, last, None)
+
+
+def _last_words(rows: Sequence[Reconciliation]) -> list[Reconciliation]:
+    """Those that no later word on the whole of their time has replaced."""
+    return [
+        row
+        for n, row in enumerate(rows)
+        if not any(later.since <= row.since and row.until <= later.until for later in rows[n + 1 :])
+    ]
 
 
 def _covers(row: Reconciliation, one: Candidate) -> bool:
@@ -112,9 +129,21 @@ def _said(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _faults(item: Mapping[str, Any], found: Iterable[Candidate], standing: set[UUID], path: str) -> Iterable[Fault]:
-    about = Reconciliation(**_said(item))
-    if not any(_covers(about, one) for one in found):
+    of_kind = [
+        one
+        for one in found
+        if (one.kind, one.item, one.episode_id) == (item["kind"], item.get("item"), item.get("episode_id"))
+    ]
+    here = [one for one in of_kind if one.since <= item["since"] <= item["until"] <= one.until]
+    if not of_kind:
+        name = "episode_id" if item["kind"] == EPISODE else "item"
+        yield Fault(f"{path}/{name}", "not_found", "nothing of this kind to decide")
+    elif item["until"] < item["since"]:
+        yield Fault(f"{path}/until", "out_of_order", "it ends before it begins")
+    elif not here:
         yield Fault(f"{path}/since", "not_found", "nothing of this kind to decide at that time")
+    elif all(item["worst"] > one.worst for one in here):
+        yield Fault(f"{path}/worst", "out_of_range", "nothing so bad is on record")
     if item["decision"] == ADVERSE_EVENT:
         if item.get("adverse_event_id") is None:
             yield Fault(f"{path}/adverse_event_id", "required", "the adverse event it is, or is part of")
@@ -128,8 +157,14 @@ def _faults(item: Mapping[str, Any], found: Iterable[Candidate], standing: set[U
 
 
 def _store(subject: Subject, item: Mapping[str, Any], by: Account) -> Reconciliation:
+    last = sa.select(sa.func.max(Reconciliation.seq)).where(Reconciliation.subject_id == subject.id)
     row = Reconciliation(
-        id=item["id"], subject_id=subject.id, recorded_at=clock.now(), recorded_by=by.id, **_said(item)
+        id=item["id"],
+        subject_id=subject.id,
+        seq=(db.session.scalar(last) or 0) + 1,
+        recorded_at=clock.now(),
+        recorded_by=by.id,
+        **_said(item),
     )
     db.session.add(row)
     db.session.flush()

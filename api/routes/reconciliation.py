@@ -64,7 +64,7 @@ class LineAnswer(Body):
     sources = ma.fields.List(Id(), required=True)
     proposal = ma.fields.Nested(answer_schema(Proposal, "EventProposal"), required=True)
     state = Word(reconciliation.OPEN, reconciliation.SETTLED, required=True)
-    why = Word("new", "worse", "taken_back", required=True, allow_none=True)
+    why = Word("new", "worse", "went_on", "taken_back", required=True, allow_none=True)
     decision = ma.fields.Nested(DecisionAnswer, required=True, allow_none=True)
     adverse_event_id = Id(required=True, allow_none=True)
 

@@ -81,6 +81,7 @@ UNITS: Mapping[str, str] = {
     "fever": "Cel",
 }
 TERMS = tuple(UNITS)
+WORSE_BELOW = (*FALLS, "fibrinogen")  # the others are worse above
 # CTCAE v5.0 name and system organ class (by our key) of each.
 EVENTS: Mapping[str, tuple[str, str]] = {
     "neutrophils": ("Neutrophil count decreased", "investigations"),
@@ -153,7 +154,7 @@ def _fall(value: Decimal, lln: Decimal | None, low: Low) -> Grade:
     if steps:
         return Grade(steps + 1, (Reason("below", {"value": value, "limit": low.steps[steps - 1], "unit": low.unit}),))
     if lln is None:
-        return Grade(None, (Reason("unknown", {"missing": ("lln",)}),))
+        return Grade(None, (Reason("unknown", {"missing": ("lln",), "at_most": 1}),))
     return Grade(int(value < lln), (Reason("lower_limit", {"value": value, "lln": lln, "unit": low.unit}),))
 
 

@@ -79,13 +79,15 @@ class AdverseEvent(Base):
 class Reconciliation(Base):
     """What a person decided about something that may be an adverse event, up to the `worst` that they saw of it.
 
-    kind: symptom, laboratory (`item` names which), episode (`episode_id`); from its first to its last finding.
+    kind: symptom, laboratory (`item` names which), episode (`episode_id`); from its first to its last finding. `seq`
+    counts within the subject.
     """
 
     __tablename__ = "reconciliation"
     __keeps__ = INSERT_ONLY
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"), index=True)
+    subject_id: Mapped[UUID] = mapped_column(sa.ForeignKey("subject.id"))
+    seq: Mapped[int]
     kind: Mapped[str] = mapped_column(sa.String(20))
     item: Mapped[str | None] = mapped_column(sa.String(40))
     episode_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("episode.id"))
@@ -97,3 +99,5 @@ class Reconciliation(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
+
+    __table_args__ = (sa.UniqueConstraint("subject_id", "seq"),)

@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.create_table('reconciliation',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('subject_id', sa.Uuid(), nullable=False),
+    sa.Column('seq', sa.Integer(), nullable=False),
     sa.Column('kind', sa.String(length=20), nullable=False),
     sa.Column('item', sa.String(length=40), nullable=True),
     sa.Column('episode_id', sa.Uuid(), nullable=True),
@@ -46,10 +47,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['episode_id'], ['episode.id'], name=op.f('fk_reconciliation_episode_id_episode')),
     sa.ForeignKeyConstraint(['recorded_by'], ['account.id'], name=op.f('fk_reconciliation_recorded_by_account')),
     sa.ForeignKeyConstraint(['subject_id'], ['subject.id'], name=op.f('fk_reconciliation_subject_id_subject')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_reconciliation'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_reconciliation')),
+    sa.UniqueConstraint('subject_id', 'seq', name=op.f('uq_reconciliation_subject_id_seq'))
     )
-    with op.batch_alter_table('reconciliation', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_reconciliation_subject_id'), ['subject_id'], unique=False)
 
 
 def downgrade() -> None:

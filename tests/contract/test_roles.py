@@ -184,7 +184,7 @@ def good_body(stage: Stage, door: Door) -> Any:
             "episode_id": stage.ids["episode_id"],
             "since": now,
             "until": now,
-            "worst": 3,
+            "worst": 0,
             "decision": "known",
             "reason": "of the disease",
         },

@@ -88,7 +88,7 @@ def test_a_fall_without_the_laboratorys_limit(term: str, unit: str, edges: list[
         assert graded(term, on, unit).grade == (None if milder == 1 else milder)
     answer = graded(term, edges[0][0], unit)
     assert answer.grade is None
-    assert (rules(answer), answer.reasons[0].values) == (["unknown"], {"missing": ("lln",)})
+    assert (rules(answer), answer.reasons[0].values) == (["unknown"], {"missing": ("lln",), "at_most": 1})
 
 
 @pytest.mark.parametrize(

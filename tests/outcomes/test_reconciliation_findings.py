@@ -1,0 +1,398 @@
+"""What else may be an adverse event: laboratory grades of 3 and more (CTCAE v5.0), and episodes, each until decided."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from house import HandClock, House, furnished, iso
+
+from backend.instruments import ctcae
+from tests.outcomes import events
+from tests.outcomes.reconciled import ago, count, decided, infused, is_event, known, line, lines, of, told
+from tests.safety_http.builders import STUDY, Patient, not_infused, quick
+from tests.trial import desk
+
+LABORATORY, EPISODES = "?kind=laboratory", "?kind=episode"
+ALT, CREATININE = {"uln": 40}, {"uln": 100}
+ANC = {"lln": 1.8}
+NEW, SETTLED = ("open", "new"), ("settled", None)
+
+
+@pytest.fixture
+def patient(time: HandClock) -> Iterator[Patient]:
+    """Infused six days ago at 09:00, on SQLite."""
+    with furnished("sqlite", time, infused) as house:
+        yield of(house)
+
+
+def grades(house: House, query: str = LABORATORY) -> list[tuple[str | None, int]]:
+    return [(one["item"], one["worst"]) for one in lines(house, query)]
+
+
+# --- Laboratory: what is proposed -----------------------------------------------------------------------------
+
+
+def test_a_value_is_listed_with_the_grade_it_proposes(patient: Patient) -> None:
+    count(patient, "anc", 0.4, days=2)
+    at, found = ago(patient, days=2), line(patient.house, LABORATORY)
+    assert found["proposal"] == {
+        "term": "Neutrophil count decreased",
+        "soc": "investigations",
+        "scale": "CTCAE",
+        "grade": 4,
+        "onset_at": at,
+        "ended_at": None,
+        "special_interest": None,
+        "episode_id": None,
+    }
+    measurements = patient.house.nurse.get(f"{patient.path}/measurements").json["items"]
+    told_of = (found["kind"], found["item"], found["since"], found["until"], found["worst"], found["sources"])
+    assert told_of == ("laboratory", "anc", at, at, 4, [measurements[0]["id"]])
+
+
+def test_the_proposal_ends_when_it_has_recovered_and_still_waits(patient: Patient) -> None:
+    count(patient, "anc", 0.4, ANC, days=4)
+    count(patient, "anc", 0.9, ANC, days=3)
+    count(patient, "anc", 1.2, ANC, days=2)
+    count(patient, "anc", 2.5, ANC, days=1)
+    found = line(patient.house, LABORATORY)
+    assert (found["state"], found["worst"], found["until"]) == ("open", 4, ago(patient, days=3))
+    assert (found["proposal"]["onset_at"], found["proposal"]["ended_at"]) == (
+        ago(patient, days=4),
+        ago(patient, days=2),
+    )
+    event = {name: found["proposal"][name] for name in ("term", "soc", "grade", "onset_at", "ended_at")}
+    recorded = events.record(patient.house, patient.subject, **event, outcome="recovered")
+    decided(patient, is_event(found, recorded))
+    assert lines(patient.house, LABORATORY) == []
+
+
+# Code, value, limits: the grade by CTCAE v5.0. One step further each would be a grade less, see below.
+GRADED: tuple[tuple[str, Any, dict[str, Any], int], ...] = (
+    ("anc", 0.99, {}, 3),
+    ("wbc", 0.99, {}, 4),
+    ("lymphocytes", 0.49, {}, 3),
+    ("cd4", 49, {}, 4),  # per microlitre
+    ("platelets", 24, {}, 4),
+    ("haemoglobin", 79, {}, 3),
+    ("alt", 201, ALT, 3),
+    ("ast", 801, ALT, 4),
+    ("bilirubin", 61, {"uln": 20}, 3),
+    ("ggt", 301, {"uln": 60}, 3),
+    ("creatinine", 601, CREATININE, 4),
+    ("fibrinogen", 0.49, {}, 4),
+    ("inr", 2.6, {}, 3),
+    ("albumin", 19, {}, 3),
+)
+UNDER: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+    ("anc", 1.0, {}),
+    ("wbc", 2.0, {}),
+    ("lymphocytes", 0.5, {}),
+    ("cd4", 200, {}),
+    ("platelets", 50, {}),
+    ("haemoglobin", 80, {}),
+    ("alt", 200, ALT),
+    ("ast", 200, ALT),
+    ("bilirubin", 60, {"uln": 20}),
+    ("ggt", 300, {"uln": 60}),
+    ("creatinine", 300, CREATININE),
+    ("inr", 2.5, {}),
+    ("albumin", 20, {}),
+    ("crp", 900, {}),  # has no grades
+)
+
+
+def test_each_measure_proposes_its_grade_and_term(patient: Patient) -> None:
+    patient.values(*((code, value, limits) for code, value, limits, _ in GRADED))
+    found = lines(patient.house, LABORATORY)
+    assert {one["item"]: one["worst"] for one in found} == {code: grade for code, _, _, grade in GRADED}
+    terms = STUDY.analysis["ctcae_terms"]
+    assert {code for code, *_ in GRADED} == set(terms)
+    named = {one["item"]: (one["proposal"]["term"], one["proposal"]["soc"]) for one in found}
+    assert named == {code: ctcae.EVENTS[term] for code, term in terms.items()}
+
+
+def test_less_is_not_listed(patient: Patient) -> None:
+    patient.values(*UNDER)
+    assert lines(patient.house, f"{LABORATORY}&state=all") == []
+
+
+def test_a_value_in_the_laboratorys_own_unit(patient: Patient) -> None:
+    count(patient, "anc", 400, {"unit": "/uL"})
+    count(patient, "haemoglobin", 7.9, {"unit": "g/dL"})
+    assert sorted(grades(patient.house)) == [("anc", 4), ("haemoglobin", 3)]
+
+
+def test_before_treatment_it_is_history(patient: Patient) -> None:
+    count(patient, "anc", 0.4, days=6, seconds=1)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "platelets", 24, days=6)
+    assert grades(patient.house) == [("platelets", 4)]
+
+
+# --- Laboratory: the subject's own normal ---------------------------------------------------------------------
+
+
+def test_an_abnormal_baseline_counts(patient: Patient) -> None:
+    """ALT 120 before treatment: grade 3 begins above five times that, not above five times the limit."""
+    count(patient, "alt", 120, ALT, days=8)
+    count(patient, "alt", 600, ALT, days=3)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "alt", 601, ALT, days=2)
+    assert grades(patient.house) == [("alt", 3)]
+
+
+def test_a_normal_baseline_does_not(patient: Patient) -> None:
+    count(patient, "alt", 40, ALT, days=8)
+    count(patient, "alt", 201, ALT, days=3)
+    assert grades(patient.house) == [("alt", 3)]
+
+
+def test_the_baseline_is_the_last_before_lymphodepletion(patient: Patient) -> None:
+    count(patient, "alt", 120, ALT, days=12)
+    count(patient, "alt", 30, ALT, days=8)
+    patient.house.event(patient.subject, "lymphodepletion", actual_at=patient.ago(days=10))
+    count(patient, "alt", 300, ALT, days=3)
+    assert lines(patient.house, LABORATORY) == []
+
+
+def test_creatinine_without_a_baseline_stays_unknown_below_grade_3(patient: Patient) -> None:
+    """It neither begins a line nor ends one."""
+    count(patient, "creatinine", 290, CREATININE, days=5)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "creatinine", 301, CREATININE, days=4)
+    count(patient, "creatinine", 290, CREATININE, days=3)
+    found = line(patient.house, LABORATORY)
+    assert (found["worst"], found["until"], found["proposal"]["ended_at"]) == (3, ago(patient, days=4), None)
+    count(patient, "creatinine", 100, CREATININE, days=8)  # the baseline, typed late
+    found = line(patient.house, LABORATORY)
+    assert (found["worst"], found["proposal"]["ended_at"]) == (3, ago(patient, days=3))
+
+
+def test_a_baseline_that_comes_late_may_make_a_grade(patient: Patient) -> None:
+    count(patient, "creatinine", 200, CREATININE, days=3)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "creatinine", 60, CREATININE, days=8)
+    assert grades(patient.house) == [("creatinine", 3)]
+
+
+def test_without_its_limit_a_value_has_no_grade(patient: Patient) -> None:
+    count(patient, "alt", 5000)
+    assert lines(patient.house, LABORATORY) == []
+
+
+# --- Laboratory: what is corrected, not done, or beyond the assay -----------------------------------------------
+
+
+def again(patient: Patient, code: str, value: Any, **over: Any) -> None:
+    """The value of that measure that stands, corrected."""
+    rows = patient.house.nurse.get(f"{patient.path}/measurements?code={code}").json["items"]
+    (before,) = [row for row in rows if row["id"] not in {each["corrects_id"] for each in rows}]
+    same = {name: before[name] for name in ("code", "unit", "source", "collected_at", "lln", "uln")}
+    body = {**same, "id": str(uuid4()), "value": value, "corrects_id": before["id"], "reason": "misread", **over}
+    answer = patient.house.nurse.post(f"{patient.path}/measurements", body)
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_corrected_value_is_the_one_that_counts(patient: Patient) -> None:
+    count(patient, "anc", 0.4, ANC, days=1)
+    again(patient, "anc", 0.9)
+    assert grades(patient.house) == [("anc", 3)]
+    assert len(line(patient.house, LABORATORY)["sources"]) == 1
+    again(patient, "anc", 4.1)
+    assert lines(patient.house, LABORATORY) == []
+    again(patient, "anc", 0.4)
+    assert grades(patient.house) == [("anc", 4)]
+
+
+def test_what_was_not_done_proposes_nothing(patient: Patient) -> None:
+    count(patient, "anc", 0.4, ANC, days=1)
+    again(patient, "anc", None, not_done=True)
+    assert lines(patient.house, LABORATORY) == []
+
+
+def test_what_was_not_done_ends_nothing(patient: Patient) -> None:
+    count(patient, "anc", 0.4, ANC, days=2)
+    count(patient, "anc", None, {"not_done": True}, days=1)
+    found = line(patient.house, LABORATORY)
+    assert (found["until"], found["proposal"]["ended_at"], len(found["sources"])) == (ago(patient, days=2), None, 1)
+
+
+def test_a_second_fall_after_recovery_is_new(patient: Patient) -> None:
+    count(patient, "anc", 0.4, ANC, days=6)
+    decided(patient, known(line(patient.house, LABORATORY)))
+    count(patient, "anc", 4.0, ANC, days=4)
+    count(patient, "anc", 0.4, ANC)
+    assert told(patient.house, f"{LABORATORY}&state=all") == [("anc", 4, *SETTLED), ("anc", 4, *NEW)]
+
+
+def test_a_second_fall_is_new_also_where_the_lower_limit_is_not_known(patient: Patient) -> None:
+    """4.0 is grade 0 or 1 whatever the limit is: surely below 3. Else the second fall hides behind the first word."""
+    count(patient, "anc", 0.4, days=6)
+    decided(patient, known(line(patient.house, LABORATORY)))
+    count(patient, "anc", 4.0, days=4)
+    count(patient, "anc", 0.4)
+    assert told(patient.house, f"{LABORATORY}&state=all") == [("anc", 4, *SETTLED), ("anc", 4, *NEW)]
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "sign", "limits", "expected"),
+    [
+        ("anc", 0.5, "<", ANC, [("anc", 4)]),  # below 0.5, whatever it is
+        ("platelets", 10, "<", {}, [("platelets", 4)]),
+        ("alt", 800, ">", ALT, [("alt", 4)]),  # above twenty times the limit
+        ("alt", 30, "<", ALT, []),
+        ("platelets", 400, ">", {"lln": 125}, []),
+        ("anc", 1.5, "<", ANC, []),  # 2 or worse: unknown
+        ("alt", 150, ">", ALT, []),  # 2 or worse: unknown
+    ],
+)
+def test_a_value_beyond_the_assay(
+    patient: Patient, code: str, value: float, sign: str, limits: dict[str, Any], expected: list[tuple[str, int]]
+) -> None:
+    count(patient, code, value, {"qualifier": sign, **limits})
+    assert grades(patient.house) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "bad", "bound", "sign", "limits"), [("anc", 0.4, 1.5, "<", ANC), ("alt", 801, 150, ">", ALT)]
+)
+def test_a_value_that_may_be_as_bad_ends_nothing(
+    patient: Patient, code: str, bad: float, bound: float, sign: str, limits: dict[str, Any]
+) -> None:
+    """ANC "<1.5" may still be 0.4, ALT ">150" may still be 801: unknown stays unknown."""
+    count(patient, code, bad, limits, days=2)
+    count(patient, code, bound, {"qualifier": sign, **limits}, days=1)
+    assert line(patient.house, LABORATORY)["proposal"]["ended_at"] is None
+
+
+# --- Episodes -------------------------------------------------------------------------------------------------
+
+
+def test_an_episode_is_listed_and_proposes_nothing_before_it_is_closed(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    episode, found = patient.open_episode(), line(patient.house, EPISODES)
+    assert episode is not None
+    assert (found["item"], found["episode_id"], found["sources"]) == (None, episode["id"], [episode["id"]])
+    assert (found["since"], found["until"], found["state"], found["why"]) == (*[iso(patient.house.now)] * 2, *NEW)
+    proposal = found["proposal"]
+    assert (proposal["term"], proposal["soc"], proposal["grade"], proposal["special_interest"]) == (None,) * 4
+    assert (proposal["onset_at"], proposal["episode_id"]) == (iso(patient.house.now), episode["id"])
+
+
+CLOSED: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
+    "crs": (
+        {"crs_grade": 2, "icans_grade": 1},
+        ("Cytokine release syndrome", "immune", "ASTCT2019", 2, "crs"),
+    ),
+    "icans": (
+        {"crs_grade": 1, "icans_grade": 3},
+        ("Immune effector cell-associated neurotoxicity syndrome", "nervous_system", "ASTCT2019", 3, "icans"),
+    ),
+    "infection": ({}, ("Infection", "infections", "CTCAE", None, None)),
+    "flare": ({}, ("Flare of systemic lupus erythematosus", "musculoskeletal", "CTCAE", None, "flare")),
+    "licats": (
+        {},
+        ("Local immune effector cell-associated toxicity syndrome", "immune", "CTCAE", None, "licats"),
+    ),
+    "other": ({}, (None, None, "CTCAE", None, None)),
+    "none": ({}, (None, None, "CTCAE", None, None)),
+}
+
+
+@pytest.mark.parametrize("outcome", CLOSED)
+def test_a_closed_episode_proposes_what_the_clinician_called_it(patient: Patient, outcome: str) -> None:
+    grades_given, expected = CLOSED[outcome]
+    patient.send(quick(temp_c=38.4))
+    patient.house.turn(hours=6)
+    patient.close(outcome=outcome, **grades_given)
+    found = line(patient.house, EPISODES)
+    proposal = found["proposal"]
+    assert tuple(proposal[name] for name in ("term", "soc", "scale", "grade", "special_interest")) == expected
+    assert (found["since"], found["until"]) == (ago(patient, hours=6), ago(patient))
+    if proposal["term"] is not None:
+        said_of_it = {name: proposal[name] for name in ("term", "soc", "onset_at", "special_interest", "episode_id")}
+        event = events.record(patient.house, patient.subject, **said_of_it, grade=proposal["grade"] or 2)
+        assert event["scale"] == proposal["scale"]
+        assert lines(patient.house, EPISODES) == []
+
+
+def test_an_event_of_the_episode_settles_it_without_a_word(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    house, found = patient.house, line(patient.house, EPISODES)
+    event = events.record(house, patient.subject, episode_id=found["episode_id"])
+    (settled,) = lines(house, f"{EPISODES}&state=settled")
+    assert (settled["adverse_event_id"], settled["decision"], settled["why"]) == (event["id"], None, None)
+    second = events.corrected(house, event, episode_id=None)
+    assert told(house, EPISODES) == [(None, found["worst"], *NEW)]
+    third = events.corrected(house, second, episode_id=found["episode_id"])
+    assert lines(house, EPISODES) == []
+    events.corrected(house, third, void=True)
+    assert [one["state"] for one in lines(house, EPISODES)] == ["open"]
+
+
+def test_an_episode_whose_event_was_taken_back_says_so(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    event = events.record(patient.house, patient.subject, episode_id=line(patient.house, EPISODES)["episode_id"])
+    events.corrected(patient.house, event, void=True)
+    assert line(patient.house, EPISODES)["why"] == "taken_back"
+
+
+def test_an_episode_that_is_known_asks_again_when_it_gets_worse(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    (stored,) = decided(patient, known(line(patient.house, EPISODES)))
+    assert lines(patient.house, EPISODES) == []
+    patient.house.turn(hours=1)
+    patient.send(quick(breath=3))
+    (found,) = lines(patient.house, EPISODES)
+    assert (found["worst"], found["why"], found["decision"]) == (3, "worse", stored)
+
+
+def test_an_episode_called_nothing_and_then_a_syndrome_asks_again(patient: Patient) -> None:
+    """What was decided while it was open did not know the grade with which it was closed."""
+    patient.send(quick(temp_c=38.4))
+    decided(patient, known(line(patient.house, EPISODES), decision="not_adverse_event"))
+    patient.house.turn(minutes=5)
+    patient.close(outcome="crs", crs_grade=3)
+    assert [one["why"] for one in lines(patient.house, EPISODES)] == ["went_on"]
+    assert [one["proposal"]["term"] for one in lines(patient.house, EPISODES)] == ["Cytokine release syndrome"]
+
+
+def test_two_episodes_are_two_lines(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    patient.close(outcome="infection")
+    decided(patient, known(line(patient.house, EPISODES)))
+    patient.house.turn(hours=12)
+    patient.send(quick(breath=3))
+    assert [one["state"] for one in lines(patient.house, f"{EPISODES}&state=all")] == ["settled", "open"]
+
+
+def test_an_episode_before_treatment_is_history(sqlite_house: House) -> None:
+    patient = not_infused(sqlite_house)
+    patient.send(quick(breath=3))
+    patient.close(outcome="other")
+    sqlite_house.turn(hours=1)
+    sqlite_house.event(patient.subject, "infusion", actual_at=sqlite_house.now)
+    assert lines(sqlite_house, "?state=all") == []
+
+
+def test_an_episode_that_went_on_into_treatment_is_listed(sqlite_house: House) -> None:
+    """There is one open episode: what happens after infusion joins one that nobody has closed yet."""
+    patient = not_infused(sqlite_house)
+    patient.send(quick(breath=3))
+    sqlite_house.turn(hours=1)
+    sqlite_house.event(patient.subject, "infusion", actual_at=sqlite_house.now)
+    sqlite_house.turn(days=2)
+    patient.send(quick(temp_c=39.4))
+    patient.close(outcome="crs", crs_grade=2)
+    assert [one["proposal"]["grade"] for one in lines(sqlite_house, EPISODES)] == [2]
+
+
+def test_an_infusion_that_was_later_leaves_the_episode_before_it(patient: Patient) -> None:
+    patient.send(quick(temp_c=38.4))
+    patient.close(outcome="other")
+    patient.house.turn(days=1)
+    desk.correct(patient.house, patient.subject, "infusion", actual_at=patient.house.now - timedelta(hours=1))
+    assert lines(patient.house, "?state=all") == []
