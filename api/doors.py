@@ -88,6 +88,14 @@ class Caller:
         return db.session.get_one(Site, site_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """A body that is no JSON: its media type, and what the document says of it."""
+
+    media: str
+    schema: dict[str, Any]
+
+
 class Page(Query):
     """Paging of every list."""
 
@@ -147,7 +155,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         confirmed: bool = False,
         own_transactions: bool = False,
         media: str | None = None,
-        takes: str | None = None,
+        takes: Takes | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a door.
 
@@ -209,7 +217,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
         rule: str,
         action: str | None,
         body: Any,
-        takes: str | None,
+        takes: Takes | None,
         refuses: Iterable[int],
         writes: bool,
         if_match: bool,
@@ -237,7 +245,7 @@ class Room(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
             headers.append({"in": "header", "name": "Idempotency-Key", "schema": printable})
         extra: dict[str, Any] = {"parameters": headers} if headers else {}
         if takes is not None:
-            extra["requestBody"] = {"required": True, "content": {takes: {"schema": {"type": "string"}}}}
+            extra["requestBody"] = {"required": True, "content": {takes.media: {"schema": takes.schema}}}
         if action is None:
             extra["security"] = []
         else:

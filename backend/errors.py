@@ -30,6 +30,7 @@ CODES: dict[str, tuple[int, str, str]] = {
         "失败次数过多，登录已暂时锁定。",
     ),
     "forbidden": (403, "Your role does not allow this.", "您的角色无权执行此操作。"),
+    "signature_wrong": (403, "The request is not signed as its sender signs.", "请求签名无效。"),
     "not_delegated": (403, "This task is not delegated to you at this site today.", "该中心今天未授权您执行此任务。"),
     "confirmation_required": (
         403,

@@ -35,6 +35,7 @@ from api.routes import (
     today,
     visits,
     ward,
+    webhooks,
     workdays,
     worklist,
 )
@@ -72,6 +73,7 @@ ROOMS: tuple[Room, ...] = (
     delegations.room,
     records.room,
     audit.room,
+    webhooks.room,
 )
 
 

@@ -12,7 +12,7 @@ from marshmallow import validate
 from api import csv_lines
 from api.batches import Batch
 from api.csv_lines import ClockTime, Line
-from api.doors import Caller, Page, Room, listed
+from api.doors import Caller, Page, Room, Takes, listed
 from api.fields import Body, Day, Flag, Id, Instant, Key, Number, Query, Text, Word
 from api.paging import page, shown
 from api.routes.clinical import SignalNote
@@ -78,7 +78,7 @@ class ImportAnswer(Body):
     answer=ImportAnswer,
     status=201,
     also=[200],
-    takes=csv_lines.MEDIA,
+    takes=Takes(csv_lines.MEDIA, {"type": "string"}),
 )
 def import_measurements(caller: Caller, query: dict[str, Any]) -> Any:
     """Record a laboratory's file of values for many subjects, all of it or nothing.

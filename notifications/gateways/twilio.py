@@ -141,6 +141,16 @@ def signature_holds(tokens: tuple[str, ...], url: str, form: Mapping[str, Any], 
     return any(bool(RequestValidator(token).validate(url, form, signature)) for token in tokens)
 
 
+def reply(text: str | None) -> str:
+    """TwiML that answers a text with another one, or with none."""
+    from twilio.twiml.messaging_response import MessagingResponse
+
+    answer = MessagingResponse()
+    if text is not None:
+        answer.message(text)
+    return str(answer)
+
+
 def _text(outgoing: Outgoing) -> str:
     return catalogue.render(outgoing.template, outgoing.language, outgoing.variables)
 

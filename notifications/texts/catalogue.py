@@ -1,6 +1,6 @@
 """The texts, whole, by key and language. They tell nothing: no name, disease, drug, value, study, visit type, link.
 
-A template may hold `{number}`, `{time}`, `{days}` and nothing else. Providers in mainland China approve
+A template may hold `{number}`, `{time}`, `{days}`, `{phone}` and nothing else. Providers in mainland China approve
 texts word by word, so a changed word here is a change to be announced to the provider.
 """
 
@@ -50,11 +50,17 @@ TEMPLATES: dict[str, tuple[str, str]] = {
         "您的日记中还有一项未完成，请抽空填写。",
         "A task in your study diary is still open. Please complete it.",
     ),
+    # The answer to whatever somebody writes to us.
+    "not_read": (
+        "这是日记提醒号码，发来的短信无人查看。如有不适，请致电 {phone}。",
+        "This number sends diary reminders. Nobody reads texts here. If you feel unwell, call {phone}.",
+    ),
 }
 
 
 # What goes to patients and carers; everything else is the team's.
-_TO_PATIENTS = ("diary_today", "visit_today", "visit_soon", "diary_and_visit_today", "diary_and_visit_soon", "nudge")
+_TO_PATIENTS = ("diary_today", "visit_today", "visit_soon", "diary_and_visit_today", "diary_and_visit_soon", "nudge",
+                "not_read")  # fmt: skip
 
 
 def sent_to_patients() -> dict[str, tuple[str, str]]:

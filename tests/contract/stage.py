@@ -24,8 +24,10 @@ from backend.models.study import StudyRevision
 from schedules.protocol import content as protocol_content
 
 SHAPE = {"type", "title", "status", "code", "detail", "faults", "request_id"}
-# Doors that anybody may knock at: each of them asks for a secret in the body.
+# Doors that anybody may knock at: each of them asks for a secret in the body, or for a signature.
 PUBLIC = {
+    "POST /api/v1/webhooks/twilio/status",
+    "POST /api/v1/webhooks/twilio/inbound",
     "POST /api/v1/auth/staff/sign-in",
     "POST /api/v1/auth/activate",
     "POST /api/v1/auth/sign-in",

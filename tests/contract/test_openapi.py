@@ -127,12 +127,15 @@ def test_the_shape_of_a_problem_lists_every_code(document: dict[str, Any]) -> No
     assert set(problem["properties"]["code"]["enum"]) == set(CODES)
 
 
+FILES = {"calendar.ics": "text/calendar", "dataset.zip": "application/zip", "inbound": "text/xml"}
+
+
 def test_every_door_says_what_it_does_and_every_success_what_it_answers(document: dict[str, Any]) -> None:
     for label, operation in operations(document).items():
         assert operation["summary"].endswith((".", "]}`.", "]`.")), label
         for code, answer in operation["responses"].items():
             if code in ("200", "201"):
-                file = {"calendar.ics": "text/calendar", "dataset.zip": "application/zip"}.get(label.rpartition("/")[2])
+                file = FILES.get(label.rpartition("/")[2])
                 if file is not None:
                     assert set(answer["content"]) == {file}, label
                 else:

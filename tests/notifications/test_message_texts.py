@@ -6,7 +6,7 @@ import pytest
 
 from notifications.texts import catalogue, segments
 
-VARIABLES = {"number": 999999, "time": "23:59:59", "days": 3}
+VARIABLES = {"number": 999999, "time": "23:59:59", "days": 3, "phone": "+862583106666"}
 TELLING = (
     "lupus", "sle", "car-t", "cart", "cell", "infusion", "fever", "temperature", "crs", "neuro", "hospital", "clinic",
     "trial", "daymark", "drug", "medicine", "nanjing", "patient", "subject", "blood", "kidney", "visit",
