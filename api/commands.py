@@ -1,5 +1,6 @@
 """`flask --app wsgi …`: what an operator types."""
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,7 @@ from backend.models.study import Installation, Site
 from backend.policy import STAFF
 from backend.safety import evaluate as _  # noqa: F401  # fills the catalogue of rules
 from notifications.gateways.choose import choose
+from notifications.gateways.console import masked
 from notifications.worker import Worker
 from schedules.protocol import load
 
@@ -251,7 +253,40 @@ def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> N
     click.echo(f"{output} {output.stat().st_size} bytes")
 
 
+@click.command("fake-twilio")
+@click.option("--port", default=4010, show_default=True)
+@click.option("--account", default="AC" + "0" * 32, show_default=True)
+@click.option("--token", default="token", show_default=True)
+def fake_twilio_run(port: int, account: str, token: str) -> None:
+    """A Twilio for developers: takes every message, prints it, sends signed receipts. Until Ctrl-C."""
+    from notifications.fake_twilio import FakeTwilio, serving
+
+    fake = FakeTwilio(account, token)
+    fake.reports = ("sent", "delivered")
+    with serving(fake, port) as url:
+        click.echo(f"TWILIO_API_BASE_URL={url} TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={token}")
+        shown = 0
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                fake.arrived.wait()
+                fake.arrived.clear()
+                for one in fake.taken[shown:]:
+                    click.echo(f"{one.kind} {one.sid} {masked(one.to)} {one.body}")
+                shown = len(fake.taken)
+
+
 def register(app: Flask) -> None:
     """Hang the commands on the application."""
-    for command in (audit, agenda_group, study, score, site, staff, demo_group, worker_run, export_dataset):
+    for command in (
+        audit,
+        agenda_group,
+        study,
+        score,
+        site,
+        staff,
+        demo_group,
+        worker_run,
+        export_dataset,
+        fake_twilio_run,
+    ):
         app.cli.add_command(command)

@@ -74,6 +74,7 @@ class FakeTwilio:
         self.stopped: set[tuple[str, str]] = set()  # (service, number)
         self.released = Event()  # lets hanging requests go
         self.arrived = Event()  # set by every request
+        self.reports: tuple[str, ...] = ()  # receipts that follow every message by themselves
         self._script: deque[str | int] = deque()
         self._always: str | int = OK
         self._lock = Lock()
@@ -144,6 +145,8 @@ class FakeTwilio:
             raise ConnectionAbortedError
         if told == RECEIPT_FIRST:
             self.tell(one, "delivered")
+        if self.reports and one.callback:
+            Thread(target=lambda: [self.tell(one, state) for state in self.reports], daemon=True).start()
         return _json(_shown(one), 201)
 
     def _fault(self, form: Mapping[str, str], kind: str) -> int | None:
