@@ -33,6 +33,9 @@ PAGE_GIVES_UP = timedelta(hours=6)  # the ladder has long posted newer ones
 REMINDER_ATTEMPTS = 8
 RECEIPT_WAIT = timedelta(minutes=15)
 LOOK_AFTER = timedelta(minutes=2)
+# Receipts get lost: how long after a provider took a message it is asked, then after twice as long, for a day.
+ASK_AFTER = {outbox.PAGE: timedelta(minutes=10), outbox.REMINDER: timedelta(hours=1)}
+ASK_FOR = timedelta(days=1)
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 30.0, 1800.0
 _random = SystemRandom()
 
@@ -190,6 +193,7 @@ def _settle(message: Message, outcome: Outcome, gateway: Gateway, now: datetime)
     if outcome.kind == ACCEPTED:
         _taken(message, outcome, gateway.name)
         outbox.move(message, "accepted", origin="worker", now=now)
+        message.next_try_at = now + ASK_AFTER[message.lane] if gateway.can_look_up else None
     elif outcome.kind == UNKNOWN:
         not_known(message, outcome.code, now, can_look_up=gateway.can_look_up)
     elif outcome.permanent:
@@ -208,6 +212,7 @@ def _late_answer(message: Message, outcome: Outcome, gateway: Gateway, now: date
         _taken(message, outcome, gateway.name)
     if message.state == "unknown":
         outbox.move(message, "accepted", origin="worker", now=now, code="late_answer")
+        message.next_try_at = now + ASK_AFTER[message.lane] if gateway.can_look_up else None
 
 
 def not_known(message: Message, code: str | None, now: datetime, *, can_look_up: bool) -> None:

@@ -57,6 +57,7 @@ class Taken:
     form: Mapping[str, str]
     at: datetime
     states: list[str] = field(default_factory=list)
+    error: int | None = None
 
 
 def post_by_http(url: str, form: Mapping[str, str], signature: str) -> int:
@@ -216,7 +217,7 @@ def _shown(one: Taken) -> dict[str, Any]:
         "body": one.body,
         "num_segments": str(segments.count(one.body)),
         "messaging_service_sid": one.service,
-        "error_code": None,
+        "error_code": one.error,
         "date_created": f"{one.at:%a, %d %b %Y %H:%M:%S +0000}",
         "date_sent": f"{one.at:%a, %d %b %Y %H:%M:%S +0000}",
     }

@@ -84,6 +84,9 @@ class MemoryGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return ()
 
+    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+        return None
+
 
 @dataclass
 class Person:

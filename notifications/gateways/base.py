@@ -72,7 +72,7 @@ def unknown(code: str) -> Outcome:
 
 
 class Gateway(Protocol):
-    """One provider. `send` may raise; whoever calls takes that as unknown."""
+    """One provider. `send` may raise; whoever calls takes that as unknown. `can_look_up`: it can be asked later."""
 
     name: str
     can_look_up: bool
@@ -81,4 +81,8 @@ class Gateway(Protocol):
 
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         """Ids of texts equal to this one that the provider took for this number since then."""
+        ...
+
+    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+        """Our word for what became of a message, and the error code if it failed; None if nobody knows."""
         ...

@@ -49,6 +49,9 @@ class HttpGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return ()
 
+    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+        return None
+
 
 def _body(outgoing: Outgoing) -> bytes:
     content = {

@@ -104,6 +104,14 @@ class TwilioGateway:
         found = self._client.messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), limit=50)
         return tuple(one.sid for one in reversed(found) if one.body == text and one.status != "failed")
 
+    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+        """What became of a message, asked because no receipt came. Raises what the client raises."""
+        found = self._client.messages(provider_id).fetch()
+        state = _RECEIPTS.get(found.status)
+        if state is None:
+            return None
+        return state, str(found.error_code) if state in ("failed", "undelivered") and found.error_code else None
+
 
 def outcome_of(status: int, code: int | None) -> Outcome:
     """What an answer other than 2xx means, by Twilio's error code, or by the HTTP status where it has none."""

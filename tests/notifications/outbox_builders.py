@@ -62,6 +62,9 @@ class FakeGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return self.known
 
+    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+        return None
+
     def numbers(self) -> list[str]:
         return [one.to for one in self.sent]
 

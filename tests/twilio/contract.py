@@ -11,6 +11,7 @@ SID = "[0-9a-fA-F]{32}"
 NUMBER, WHOLE, ADDRESS, ANY = r"\+[1-9][0-9]{6,14}", "[0-9]+", r"https?://\S+", r"(?s).+"
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?"
 MESSAGES = rf"/2010-04-01/Accounts/AC{SID}/Messages\.json"
+MESSAGE = rf"/2010-04-01/Accounts/AC{SID}/Messages/(SM|MM){SID}\.json"
 
 # (method, path) → field → (needed, form)
 OPERATIONS: Mapping[tuple[str, str], Mapping[str, tuple[bool, str]]] = {
@@ -21,6 +22,7 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, tuple[bool, str]]] = {
         "StatusCallback": (False, ADDRESS),
         "ValidityPeriod": (False, WHOLE),
     },
+    ("GET", MESSAGE): {},
     ("GET", MESSAGES): {
         "To": (False, NUMBER),
         "DateSent>": (False, MOMENT),

@@ -34,7 +34,8 @@ def test_whatever_is_sent_and_looked_up() -> None:
             one = outgoing(template, language, lane)
             assert gateway.send(one).kind == "accepted"
             assert fake.taken[-1].sid in gateway.look_up(one, datetime.now(UTC))
-    assert len(fake.requests) == 8 * len(catalogue.TEMPLATES)
+            assert gateway.status_of(fake.taken[-1].sid) == ("accepted", None)
+    assert len(fake.requests) == 12 * len(catalogue.TEMPLATES)
     assert [found for request in fake.requests if (found := departures(*request))] == []
 
 
@@ -67,6 +68,7 @@ def test_the_contract_is_the_published_one() -> None:
     published = {"POST": (form["properties"], form["required"]), "GET": ({}, [])}
     asked = [*item.get("parameters", []), *item["get"].get("parameters", [])]
     published["GET"] = ({one["name"]: one["schema"] for one in asked if one["in"] == "query"}, [])
+    assert "get" in whole["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json"]
     for (verb, _), fields in OPERATIONS.items():
         properties, needed = published[verb]
         assert set(fields) <= set(properties)

@@ -6,6 +6,7 @@ from house import House, Person
 
 from backend.models.outbox import MessageEvent
 from notifications.fake_twilio import ACCEPT_THEN_500, RECEIPT_FIRST, Taken
+from tests.test_main_thread import rota
 from tests.twilio.conftest import OLD_TOKEN, PUBLIC, Line
 
 
@@ -115,3 +116,60 @@ def test_an_error_code_on_a_message_that_did_not_fail_is_none(line: Line) -> Non
     one = paged(line)[0]
     line.fake.tell(one, "sent", code=30005)
     assert (line.message(one)["state"], line.message(one)["reason"]) == ("sent", None)
+
+
+# --- Receipts that never come ----------------------------------------------------------------------------------
+
+
+def asked(line: Line) -> int:
+    """How often a message was asked about."""
+    return sum(method == "GET" and "/Messages/" in path for method, path, _ in line.fake.requests)
+
+
+def test_a_page_without_a_receipt_is_asked_about(line: Line) -> None:
+    one = paged(line)[0]
+    one.states.append("delivered")  # and the callback was lost
+    line.house.turn(minutes=9)
+    line.turn()
+    assert asked(line) == 0
+    line.house.turn(minutes=2)
+    line.turn()
+    assert line.message(one)["state"] == "delivered"
+
+
+def test_one_that_turns_out_lost_calls_the_next_person(line: Line) -> None:
+    house = line.house
+    rota(house, ("on_call", "doctor", -1, 24), ("backup", "backup", -1, 24))
+    one = next(one for one in paged(line) if one.to == house.doctor.phone)
+    one.states.append("undelivered")
+    one.error = 30003
+    house.turn(minutes=11)
+    line.turn()
+    assert (line.message(one)["state"], line.message(one)["reason"]) == ("undelivered", "30003")
+
+
+def test_nobody_asks_for_ever(line: Line) -> None:
+    paged(line)
+    for _ in range(80):
+        line.house.turn(hours=1)
+        line.turn()
+    before = asked(line)
+    old = {one.sid for one in line.fake.taken if one.body.startswith("Page ")}
+    assert old
+    first = line.fake.taken[0].sid
+    times = sum(path.endswith(f"{first}.json") for method, path, _ in line.fake.requests if method == "GET")
+    assert 1 <= times <= 10
+    assert before > 0
+
+
+def test_while_the_provider_is_unwell_it_is_asked_later(line: Line) -> None:
+    one = paged(line)[0]
+    known, line.fake.taken[:] = list(line.fake.taken), []  # it answers 404
+    line.house.turn(minutes=11)
+    line.turn()
+    line.fake.taken[:0] = known
+    assert line.message(one)["state"] == "accepted"
+    one.states.append("delivered")
+    line.house.turn(minutes=30)
+    line.turn()
+    assert line.message(one)["state"] == "delivered"
