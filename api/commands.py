@@ -33,7 +33,7 @@ from backend.errors import Problem
 from backend.models.study import Installation, Site
 from backend.policy import STAFF
 from backend.safety import evaluate as _  # noqa: F401  # fills the catalogue of rules
-from notifications.gateways.choose import choose
+from notifications.gateways.choose import Installed
 from notifications.gateways.console import masked
 from notifications.worker import Worker
 from schedules.protocol import load
@@ -189,7 +189,7 @@ def _told(problem: Problem) -> str:
 def worker_run(page_senders: int, reminder_senders: int) -> None:
     """Send what is due: pages, the ladder's steps, reminders; watch over silence. Until SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    Worker(app, choose(installation.settings()), page_senders, reminder_senders).run()
+    Worker(app, Installed(installation.settings()), page_senders, reminder_senders).run()
 
 
 @demo_group.command("load")

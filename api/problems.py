@@ -69,6 +69,7 @@ _CHINESE: dict[str, str] = {
     "no_phone": "此人没有登记电话号码。",
     "not_found": "没有找到。",
     "not_json": "不是有效的 JSON。",
+    "not_installed": "系统设置中没有此网关所需的内容。",
     "not_in_form": "此表单不询问该项。",
     "out_of_order": "与已记录的时间先后不符。",
     "out_of_range": "数值超出范围。",

@@ -9,6 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
+
+from backend import strictjson
 
 
 class BadSetting(Exception):
@@ -33,9 +36,13 @@ class Settings:
     twilio_auth_tokens: tuple[str, ...]
     twilio_patient_service_sid: str
     twilio_page_service_sid: str
+    twilio_voice_number: str
     twilio_api_base_url: str
     http_gateway_url: str
     http_gateway_secret: str
+    http_gateway_platform: Mapping[str, Any]
+    wecom_base_url: str
+    dingtalk_base_url: str
     celery_broker_url: str
     rate_limits: bool = True
     access_minutes: int = 15
@@ -71,6 +78,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
     proxies = env.get("TRUSTED_PROXIES", "0")
     if not proxies.isdigit():
         faults.append("TRUSTED_PROXIES must be the number of proxies in front, 0 or more")
+    platform = _json_object(env, "HTTP_GATEWAY_PLATFORM", faults)
     serve = _one_of(env, "SERVE", ("phone", "console", "both"), "both", faults)
     if faults:
         raise BadSetting("; ".join(faults))
@@ -89,9 +97,13 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         twilio_auth_tokens=tuple(t.strip() for t in env.get("TWILIO_AUTH_TOKEN", "").split(",") if t.strip()),
         twilio_patient_service_sid=env.get("TWILIO_PATIENT_SERVICE_SID", ""),
         twilio_page_service_sid=env.get("TWILIO_PAGE_SERVICE_SID", ""),
+        twilio_voice_number=env.get("TWILIO_VOICE_NUMBER", ""),
         twilio_api_base_url=env.get("TWILIO_API_BASE_URL", ""),
         http_gateway_url=env.get("HTTP_GATEWAY_URL", ""),
         http_gateway_secret=env.get("HTTP_GATEWAY_SECRET", ""),
+        http_gateway_platform=platform,
+        wecom_base_url=env.get("WECOM_BASE_URL") or "https://qyapi.weixin.qq.com",
+        dingtalk_base_url=env.get("DINGTALK_BASE_URL") or "https://oapi.dingtalk.com",
         celery_broker_url=env.get("CELERY_BROKER_URL", ""),
         rate_limits=env.get("RATE_LIMITS", "on") != "off" or live,
     )
@@ -110,6 +122,18 @@ def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default
     if value not in allowed:
         faults.append(f"{name} must be one of {', '.join(allowed)}")
     return value
+
+
+def _json_object(env: Mapping[str, str], name: str, faults: list[str]) -> Mapping[str, Any]:
+    try:
+        content = strictjson.loads(env.get(name) or "{}")
+    except strictjson.NotJson as error:
+        faults.append(f"{name} is not JSON: {error}")
+        return {}
+    if not isinstance(content, dict):
+        faults.append(f"{name} must be a JSON object")
+        return {}
+    return content
 
 
 def _gateway_settings(env: Mapping[str, str], gateway: str, faults: list[str]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import accounts, agenda, audit, chronicle, clock, consents, policy, records, studies
+from backend import accounts, agenda, audit, channels, chronicle, clock, consents, policy, records, studies
 from backend.db import db
 from backend.errors import Problem, fault, invalid
 from backend.models.people import Account
@@ -35,6 +35,7 @@ def enrol(site: Site, content: dict[str, Any], enrolled_by: UUID) -> tuple[Subje
             raise Problem("id_taken")
         return stored, False
     records.refuse_locked_database()
+    channels.refuse_not_live(site)
     _check_enrolment(study, site, content)
     now = clock.now()
     subject = Subject(

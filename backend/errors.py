@@ -61,6 +61,16 @@ CODES: dict[str, tuple[int, str, str]] = {
         "The dose level is held; only the principal investigator may override this, with a reason.",
         "该剂量组已暂停，仅主要研究者可说明理由后解除。",
     ),
+    "no_waking_channel": (
+        409,
+        "No test page has been accepted over a channel that wakes; test texts or calls first.",
+        "尚无可唤醒人的通道通过测试呼叫，请先测试短信或电话通道。",
+    ),
+    "site_not_live": (
+        409,
+        "The site is not live yet: first a test page must reach somebody over a channel that wakes.",
+        "该中心尚未启用：须先有一次测试呼叫经可唤醒人的通道送达。",
+    ),
     "slot_closed": (
         409,
         "The slot is closed; ask the study site to change this entry.",

@@ -37,6 +37,7 @@ def post(
     episode_id: UUID | None = None,
     signal_seq: int | None = None,
     channel: int = 1,
+    medium: str = "sms",
     local_day: str | None = None,
     not_after: datetime | None = None,
 ) -> Message | None:
@@ -55,6 +56,7 @@ def post(
         "signal_seq": signal_seq,
         "account_id": account_id,
         "channel": channel,
+        "medium": medium,
         "template": template,
         "variables": variables,
         "language": language,

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
-from backend import audit, clock
+from backend import audit, clock, installation
 from backend.db import db
 from backend.errors import Problem, invalid
 from backend.models.study import Site, StudyRevision, SubjectRevision
@@ -97,7 +97,10 @@ def of_site(site: Site) -> Study:
 def add_site(
     code: str, name_zh: str, name_en: str, time_zone: str, phone_24h: str, sha256: str, country: str = "CN"
 ) -> Site:
-    """A site that enrols under a published revision. Raises 422 with the path of each fault."""
+    """A site that enrols under a published revision. Raises 422 with the path of each fault.
+
+    A live one enrols once a test page was accepted (`backend.channels`); a demo's wakes nobody and may at once.
+    """
     row = db.session.execute(sa.select(StudyRevision).where(StudyRevision.sha256 == sha256)).scalar_one_or_none()
     faults = []
     if row is None:
@@ -120,6 +123,7 @@ def add_site(
         study_revision_id=row.id,
         change_seq=0,
         next_page_number=1000,
+        live_at=None if installation.settings().live else clock.now(),
         version=1,
     )
     db.session.add(site)

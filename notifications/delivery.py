@@ -6,7 +6,8 @@ lease tells whether its text may have gone out: a page is then sent again at onc
 missing one a risk), a reminder becomes `unknown` and is sent at most once.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from secrets import SystemRandom
 from uuid import UUID, uuid4
@@ -21,14 +22,28 @@ from backend.installation import vault
 from backend.models.outbox import Message
 from backend.models.people import Account
 from backend.models.study import Site
-from notifications import hours, judgement, ladder
-from notifications.gateways.base import ACCEPTED, UNKNOWN, Gateway, Outcome, Outgoing, refused, unknown
+from notifications import bundles, hours, judgement, ladder, routing
+from notifications.gateways.base import (
+    ACCEPTED,
+    UNKNOWN,
+    Gateway,
+    Gateways,
+    Line,
+    Outcome,
+    Outgoing,
+    refused,
+    stopped,
+    unknown,
+)
+from notifications.gateways.choose import NotInstalled
+from notifications.routing import Route
 from notifications.texts.catalogue import UnknownText
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 PAGE_RETRY = timedelta(seconds=15)
+PAGE_RESTS = timedelta(seconds=60)  # at most, whatever a provider asks for
 PAGE_GIVES_UP = timedelta(hours=6)  # the ladder has long posted newer ones
 REMINDER_ATTEMPTS = 8
 RECEIPT_WAIT = timedelta(minutes=15)
@@ -58,22 +73,39 @@ class _Claim:
     owner: str
 
 
-def deliver_next(gateway: Gateway, lane: str) -> Delivered | None:
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call about to be made. `together`: every message that travels in it, the claimed one first."""
+
+    gateway: Gateway
+    outgoing: Outgoing
+    together: tuple[UUID, ...]
+
+
+def deliver_next(gateways: Gateways, lane: str) -> Delivered | None:
     """Claim the oldest due message of a lane and see it through. None if nothing is due."""
-    claim = _claim(lane, clock.now())
+    return _see_through(gateways, _claim((Message.lane == lane,), clock.now()))
+
+
+def deliver(gateways: Gateways, message_id: UUID) -> Delivered | None:
+    """See one message through, if it is due and nobody has it: what a fleet is told to do. None otherwise."""
+    return _see_through(gateways, _claim((Message.id == message_id,), clock.now()))
+
+
+def _see_through(gateways: Gateways, claim: _Claim | None) -> Delivered | None:
     if claim is None:
         return None
-    outgoing = _begin(claim, clock.now())
-    if isinstance(outgoing, Delivered):
-        return outgoing
-    return _record(claim, _call(gateway, outgoing), gateway, clock.now())
+    call = _begin(gateways, claim, clock.now())
+    if isinstance(call, Delivered):
+        return call
+    return _record(claim, call, _make(call), clock.now())
 
 
-def _claim(lane: str, now: datetime) -> _Claim | None:
+def _claim(which: Sequence[sa.ColumnElement[bool]], now: datetime) -> _Claim | None:
     owner = uuid4().hex
     due = (
         sa.select(Message.id)
-        .where(Message.lane == lane, Message.state == "pending", Message.next_try_at <= now)
+        .where(*which, Message.state == "pending", Message.next_try_at <= now)
         .order_by(Message.due_at, Message.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -98,7 +130,7 @@ def _claim(lane: str, now: datetime) -> _Claim | None:
             return None
         message = db.session.get_one(Message, message_id, populate_existing=True)
         outbox.note(message, origin="worker", now=now)
-        return _Claim(message_id, message.subject_id, lane, owner)
+        return _Claim(message_id, message.subject_id, message.lane, owner)
 
 
 def _held(claim: _Claim) -> Message | None:
@@ -108,7 +140,7 @@ def _held(claim: _Claim) -> Message | None:
     return outbox.locked(claim.message_id)
 
 
-def _begin(claim: _Claim, now: datetime) -> Outgoing | Delivered:
+def _begin(gateways: Gateways, claim: _Claim, now: datetime) -> _Call | Delivered:
     """Judge the message, and mark that its sending begins. Delivered if it is not to be sent now."""
     with transaction():
         message = _held(claim)
@@ -119,13 +151,52 @@ def _begin(claim: _Claim, now: datetime) -> Outgoing | Delivered:
         if verdict.state is not None:
             _put_off(message, verdict, now)
             return Delivered(message.id, message.state, code=verdict.reason)
+        route = routing.route_of(message)
+        if route is None:
+            return _not_begun(message, refused("no_channel", alarm=True), now)
+        try:
+            gateway = gateways.by(route.gateway)
+        except NotInstalled:
+            return _not_begun(message, stopped("not_installed"), now)
+        if route.shared:
+            return _begin_shared(message, account, route, gateway, now)
         number = _number(account)
         if number is None:
-            _fail(message, refused("no_number"), now)
-            return Delivered(message.id, message.state, code="no_number")
-        message.send_started_at = now
-        outbox.note(message, origin="worker", now=now, code="send_started")
-        return _outgoing(message, number, now)
+            return _not_begun(message, refused("no_number"), now)
+        return _Call(gateway, _started(message, number, route, gateway, now), (message.id,))
+
+
+def _begin_shared(
+    message: Message, account: Account, route: Route, gateway: Gateway, now: datetime
+) -> _Call | Delivered:
+    """A robot's post: not before its pace allows, and then with every page that is due through it."""
+    until = bundles.wait(message, now)
+    if until is not None:
+        _put_off(message, judgement.Verdict("pending", "pace", until), now)
+        return Delivered(message.id, message.state, code="pace")
+    first = _started(message, _number(account) or "", route, gateway, now)
+    others = tuple(
+        _started(other, _number(db.session.get_one(Account, other.account_id)) or "", route, gateway, now)
+        for other in bundles.company(message, now)
+    )
+    return _Call(gateway, replace(first, also=others), (message.id, *(one.message_id for one in others)))
+
+
+def _not_begun(message: Message, outcome: Outcome, now: datetime) -> Delivered:
+    """It cannot even be tried: for good, or not until somebody mends the settings."""
+    _alarm(message, outcome)
+    if outcome.permanent:
+        _fail(message, outcome, now)
+    else:
+        _again(message, outcome, now)
+    return Delivered(message.id, message.state, outcome.stop, outcome.code)
+
+
+def _started(message: Message, number: str, route: Route, gateway: Gateway, now: datetime) -> Outgoing:
+    message.send_started_at = now
+    message.provider = gateway.name
+    outbox.note(message, origin="worker", now=now, code="send_started")
+    return _outgoing(message, number, route.line, now)
 
 
 def _put_off(message: Message, verdict: judgement.Verdict, now: datetime) -> None:
@@ -146,7 +217,7 @@ def _number(account: Account) -> str | None:
         return None
 
 
-def _outgoing(message: Message, number: str, now: datetime) -> Outgoing:
+def _outgoing(message: Message, number: str, line: Line, now: datetime) -> Outgoing:
     """What the gateway gets. A page's time is that of this call, so that no two calls read the same."""
     variables = dict(message.variables)
     if "time" in variables and message.episode_id is not None and message.attempts > 1:
@@ -161,32 +232,52 @@ def _outgoing(message: Message, number: str, now: datetime) -> Outgoing:
         variables=variables,
         channel=message.channel,
         not_after=message.not_after,
+        medium=message.medium,
+        line=line,
     )
 
 
-def _call(gateway: Gateway, outgoing: Outgoing) -> Outcome:
+def _make(call: _Call) -> Outcome:
     try:
-        return gateway.send(outgoing)
+        return call.gateway.send(call.outgoing)
     except UnknownText:
-        log.error("text.missing", template=outgoing.template)
+        log.error("text.missing", template=call.outgoing.template)
         return refused("no_text", alarm=True)
     except Exception as error:  # it may have got out before it broke
-        log.error("gateway.failed", message_id=str(outgoing.message_id), error=type(error).__name__)
+        log.error("gateway.failed", message_id=str(call.outgoing.message_id), error=type(error).__name__)
         return unknown("gateway_error")
 
 
-def _record(claim: _Claim, outcome: Outcome, gateway: Gateway, now: datetime) -> Delivered:
+def _record(claim: _Claim, call: _Call, outcome: Outcome, now: datetime) -> Delivered:
     with transaction():
-        message = _held(claim)
-        if message is None:
-            return Delivered(claim.message_id, "gone")
-        if message.lease_owner == claim.owner:
-            _settle(message, outcome, gateway, now)
-        elif outcome.kind == ACCEPTED:
-            _late_answer(message, outcome, gateway, now)
-        if outcome.alarm:
-            log.error("gateway.alarm", message_id=str(message.id), code=outcome.code, stop=outcome.stop)
-        return Delivered(message.id, message.state, outcome.stop, outcome.code)
+        _hold_subjects(claim, call.together)
+        states = [_recorded(message_id, claim.owner, outcome, call.gateway, now) for message_id in call.together]
+        return Delivered(claim.message_id, states[0], outcome.stop, outcome.code)
+
+
+def _hold_subjects(claim: _Claim, together: Sequence[UUID]) -> None:
+    """The ladder of every page may have to move. In the order of their ids, so that nobody waits for one another."""
+    if claim.lane == outbox.PAGE:
+        about = sa.select(Message.subject_id).where(Message.id.in_(together), Message.subject_id.is_not(None))
+        for subject_id in sorted(set(db.session.scalars(about)), key=str):
+            lock_subject(subject_id)  # type: ignore[arg-type]  # those without one are left out
+
+
+def _recorded(message_id: UUID, owner: str, outcome: Outcome, gateway: Gateway, now: datetime) -> str:
+    message = outbox.locked(message_id)
+    if message is None:
+        return "gone"
+    if message.lease_owner == owner:
+        _settle(message, outcome, gateway, now)
+    elif outcome.kind == ACCEPTED:
+        _late_answer(message, outcome, gateway, now)
+    _alarm(message, outcome)
+    return message.state
+
+
+def _alarm(message: Message, outcome: Outcome) -> None:
+    if outcome.alarm:
+        log.error("gateway.alarm", message_id=str(message.id), code=outcome.code, stop=outcome.stop)
 
 
 def _settle(message: Message, outcome: Outcome, gateway: Gateway, now: datetime) -> None:
@@ -253,7 +344,10 @@ def _again(message: Message, outcome: Outcome, now: datetime) -> None:
         message.attempts -= 1
     if message.lane == outbox.PAGE:
         outbox.move(message, "pending", origin="worker", now=now, code=outcome.code)
-        message.next_try_at = now + PAGE_RETRY
+        asked = timedelta(seconds=outcome.retry_after_s or 0)
+        message.next_try_at = now + min(max(PAGE_RETRY, asked), PAGE_RESTS)
+        if outcome.stop or message.attempts > 1:
+            ladder.hurry(message, now)  # this way is shut for now: the next step may go another
         _give_up_if_old(message, now)
         return
     next_try_at = now + _delay(message.attempts, outcome.retry_after_s)

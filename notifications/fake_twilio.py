@@ -16,6 +16,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import urldefrag
 from uuid import uuid4
+from xml.etree import ElementTree
 
 import requests
 from twilio.request_validator import RequestValidator
@@ -32,6 +33,7 @@ ACCEPT_THEN_500, ACCEPT_THEN_HANG, ACCEPT_THEN_DROP = "accept_then_500", "accept
 RECEIPT_FIRST = "receipt_first"  # the callback overtakes the answer
 BUSY, BROKEN, HANG = "429", "503", "hang"
 STOPPED = 21610
+_CALL_REPORTS = ("ringing", "in-progress", "completed")
 STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START_WORDS = frozenset({"START", "YES", "UNSTOP"})
 _ROUTES = Map(
@@ -39,6 +41,7 @@ _ROUTES = Map(
         Rule("/2010-04-01/Accounts/<account>/Messages.json", endpoint="messages"),
         Rule("/2010-04-01/Accounts/<account>/Messages/<sid>.json", endpoint="message"),
         Rule("/2010-04-01/Accounts/<account>/Calls.json", endpoint="calls"),
+        Rule("/2010-04-01/Accounts/<account>/Calls/<sid>.json", endpoint="call"),
     ]
 )
 Post = Callable[[str, Mapping[str, str], str], object]
@@ -96,7 +99,7 @@ class FakeTwilio:
         request = Request(environ)
         given = request.form if request.method == "POST" else request.args
         with self._lock:
-            self.requests.append((request.method, request.path, dict(given.items())))
+            self.requests.append((request.method, request.path, {name: given.getlist(name)[-1] for name in given}))
         self.arrived.set()
         try:
             name, found = _ROUTES.bind_to_environ(environ).match()
@@ -108,7 +111,7 @@ class FakeTwilio:
     def _answer(self, request: Request, name: str, account: str, sid: str | None = None) -> Response:
         if not self._is_known(request) or account != self.account:
             return _refusal(401, 20003)
-        if name == "message":
+        if name in ("message", "call"):
             one = next((one for one in self.taken if one.sid == sid), None)
             return _json(_shown(one)) if one else _refusal(404, 20404)
         if request.method == "GET":
@@ -147,7 +150,8 @@ class FakeTwilio:
         if told == RECEIPT_FIRST:
             self.tell(one, "delivered")
         if self.reports and one.callback:
-            Thread(target=lambda: [self.tell(one, state) for state in self.reports], daemon=True).start()
+            states = self.reports if kind == "message" else _CALL_REPORTS
+            Thread(target=lambda: [self.tell(one, state) for state in states], daemon=True).start()
         return _json(_shown(one), 201)
 
     def _fault(self, form: Mapping[str, str], kind: str) -> int | None:
@@ -179,16 +183,27 @@ class FakeTwilio:
     def tell(self, one: Taken, state: str, *, code: int | None = None, token: str | None = None) -> object:
         """One receipt; `token`: signed with another one, a forgery. What the other side answered."""
         one.states.append(state)
+        one.error = code
+        if one.kind == "call":
+            about = {"CallSid": one.sid, "CallStatus": state}
+        else:
+            about = {"MessageSid": one.sid, "MessageStatus": state, "MessagingServiceSid": one.service}
         form = {
             "AccountSid": self.account,
-            "MessageSid": one.sid,
-            "MessageStatus": state,
+            **about,
             "To": one.to,
-            "MessagingServiceSid": one.service,
             "From": "",  # an empty field is signed like any other
             **({"ErrorCode": str(code)} if code is not None else {}),
         }
         return self.post(one.callback, form, token)
+
+    def press(self, one: Taken, digits: str, *, token: str | None = None) -> object:
+        """Somebody who was called presses a key: what the call asked for is told to where it asked for it."""
+        gather = ElementTree.fromstring(one.body).find("Gather")  # noqa: S314  # our own words come back
+        if gather is None:
+            raise ValueError("this call asks for no key")
+        form = {"AccountSid": self.account, "CallSid": one.sid, "CallStatus": "in-progress", "Digits": digits}
+        return self.post(gather.attrib["action"], {**form, "To": one.to, "From": ""}, token)
 
     def text(self, url: str, number: str, body: str, service: str, *, token: str | None = None) -> object:
         """Somebody writes back. STOP and START are kept, as Twilio keeps them, and passed on."""
@@ -210,6 +225,8 @@ class FakeTwilio:
 
 
 def _shown(one: Taken) -> dict[str, Any]:
+    if one.kind == "call":
+        return {"sid": one.sid, "status": one.states[-1], "to": one.to, "from": one.service}
     return {
         "sid": one.sid,
         "status": one.states[-1],

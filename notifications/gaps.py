@@ -46,7 +46,7 @@ def _tell(site: Site, now: datetime) -> int:
             site_id=site.id,
             account_id=account.id,
             template="rota_gap",
-            variables={"time": hours.local(since, site.time_zone).strftime("%H:%M")},
+            variables={"time": hours.local(since, site.time_zone).strftime("%H:%M"), "day": str(today)},
             language=language_of(account.locale),
             local_day=str(today),
             due_at=now,

@@ -16,7 +16,7 @@ from backend.models.people import Account, SubjectLink
 from backend.models.safety import Episode
 from backend.models.study import Site
 from backend.models.subject import Subject
-from notifications import hours, ladder, owed, reminders
+from notifications import budget, hours, ladder, owed, reminders
 from schedules.windows import local_date
 
 
@@ -39,7 +39,7 @@ def of(message: Message, account: Account, now: datetime) -> Verdict:
     if message.not_after is not None and message.not_after <= now:
         return Verdict("expired", "too_late")
     if message.subject_id is None:
-        return _of_staff(message, now)
+        return _of_staff(message, account, now)
     return _of_reminder(message, account, db.session.get_one(Subject, message.subject_id), now)
 
 
@@ -64,6 +64,7 @@ def _newer_page(message: Message) -> bool:
         Message.episode_id == message.episode_id,
         Message.account_id == message.account_id,
         Message.channel == message.channel,
+        Message.medium == message.medium,
         Message.lane == outbox.PAGE,
         Message.template.in_(ladder.LADDER_TEMPLATES),
         Message.due_at > message.due_at,
@@ -72,8 +73,10 @@ def _newer_page(message: Message) -> bool:
     return db.session.execute(newer.limit(1)).first() is not None
 
 
-def _of_staff(message: Message, now: datetime) -> Verdict:
-    """A digest or a gap in the rota: working hours of the site."""
+def _of_staff(message: Message, account: Account, now: datetime) -> Verdict:
+    """A digest or a gap in the rota: working hours of the site, and not where it would cost a page its place."""
+    if budget.used_up(message.site_id, account, now, for_page=False):
+        return Verdict("suppressed", "budget")
     zone = db.session.get_one(Site, message.site_id).time_zone
     return _outside(hours.until(now, zone, ladder.WORK_TO, ladder.WORK_FROM), message)
 
@@ -88,6 +91,8 @@ def _outside(quiet_until: datetime | None, message: Message) -> Verdict:
 
 def _of_reminder(message: Message, account: Account, subject: Subject, now: datetime) -> Verdict:
     reason = _unreachable(account, subject, now) or _pointless(message, now)
+    if reason is None and budget.used_up(message.site_id, account, now, for_page=False):
+        reason = "budget"
     if reason:
         return Verdict("suppressed", reason)
     rules = studies.in_force(subject).reminders

@@ -7,6 +7,7 @@ count from `paging_since` (or from the end of a snooze) and know no quiet hours,
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,11 +16,13 @@ import structlog
 from backend import audit, outbox, studies
 from backend.db import db, lock_subject, transaction
 from backend.models.outbox import Message
+from backend.models.people import Account
 from backend.models.safety import Episode
 from backend.models.study import Site
 from backend.models.subject import Subject
 from backend.safety import episodes
-from notifications import hours, recipients
+from notifications import budget, hours, recipients, routing
+from notifications.gateways.base import SMS
 from notifications.texts.catalogue import language_of
 from schedules.protocol.definition import Ladder
 from schedules.windows import at_local
@@ -131,22 +134,15 @@ def _page(episode: Episode, ladder: Ladder, now: datetime) -> None:
 def _post_pages(episode: Episode, template: str, duties: tuple[str, ...], channel: int, now: datetime) -> None:
     step = episode.ladder_step
     called = recipients.of_duties(episode, duties, now)
+    ways = routing.media(episode.site_id, channel)
     for account in called:
-        outbox.post(
-            key=f"page:{episode.id}:{episode.paging_round}:{step}:{account.id}:{channel}",
-            lane=outbox.PAGE,
-            site_id=episode.site_id,
-            subject_id=episode.subject_id,
-            episode_id=episode.id,
-            signal_seq=episode.paging_seq,
-            account_id=account.id,
-            channel=channel,
-            template=template,
-            variables=_variables(episode, now),
-            language=language_of(account.locale),
-            due_at=now,
-            now=now,
-        )
+        for medium in _enough(episode.site_id, account, ways, now):
+            outbox.post(
+                key=f"page:{episode.id}:{episode.paging_round}:{step}:{account.id}:{channel}:{medium}",
+                signal_seq=episode.paging_seq,
+                channel=channel,
+                **_page_to(account, episode, template, medium, now),
+            )
     audit.record(
         "page:queued",
         "episode",
@@ -163,14 +159,39 @@ def _post_pages(episode: Episode, template: str, duties: tuple[str, ...], channe
     episodes.touch(episode)
 
 
+def _page_to(account: Account, episode: Episode, template: str, medium: str, now: datetime) -> dict[str, Any]:
+    """What every page about an episode is posted with."""
+    return {
+        "lane": outbox.PAGE,
+        "site_id": episode.site_id,
+        "subject_id": episode.subject_id,
+        "episode_id": episode.id,
+        "account_id": account.id,
+        "medium": medium,
+        "template": template,
+        "variables": _variables(episode, template, now),
+        "language": language_of(account.locale),
+        "due_at": now,
+        "now": now,
+    }
+
+
+def _enough(site_id: UUID, account: Account, ways: tuple[str, ...], now: datetime) -> tuple[str, ...]:
+    """These ways, and every other one of the site where this person's texts of the day are used up."""
+    if SMS in ways and budget.used_up(site_id, account, now, for_page=True):
+        return tuple(dict.fromkeys((*ways, *routing.all_media(site_id))))
+    return ways
+
+
 def _paged_before(episode: Episode) -> bool:
     earlier = sa.select(Message.id).where(Message.episode_id == episode.id, Message.template.in_(LADDER_TEMPLATES))
     return db.session.execute(earlier.limit(1)).first() is not None
 
 
-def _variables(episode: Episode, now: datetime) -> dict[str, object]:
-    zone = db.session.get_one(Site, episode.site_id).time_zone
-    return {"number": episode.page_number, "time": f"{hours.local(now, zone):%H:%M}"}
+def _variables(episode: Episode, template: str, now: datetime) -> dict[str, object]:
+    """Number and time; to the second where it is not the first, as providers refuse the same text twice."""
+    here = hours.local(now, db.session.get_one(Site, episode.site_id).time_zone)
+    return {"number": episode.page_number, "time": f"{here:%H:%M}" if template == "page" else f"{here:%H:%M:%S}"}
 
 
 def _next_at(episode: Episode, ladder: Ladder, now: datetime) -> datetime | None:
@@ -205,7 +226,7 @@ def _digest(episode: Episode, ladder: Ladder, now: datetime) -> None:
             site_id=episode.site_id,
             account_id=account.id,
             template="digest",
-            variables={},
+            variables={"day": str(here.date())},
             language=language_of(account.locale),
             local_day=str(here.date()),
             due_at=now,
@@ -223,20 +244,13 @@ def _overdue(episode: Episode, subject: Subject, now: datetime) -> None:
     template = _owed(episode, now)
     if template:
         duties = (ladder.overdue_to if ladder else ()) or _OVERDUE_TO
+        ways = routing.media(episode.site_id, 1)
         for account in recipients.of_duties(episode, duties, now):
-            outbox.post(
-                key=f"overdue:{episode.id}:{episode.accepted_seq}:{template}:{now:%Y%m%dT%H%M%S}:{account.id}",
-                lane=outbox.PAGE,
-                site_id=episode.site_id,
-                subject_id=episode.subject_id,
-                episode_id=episode.id,
-                account_id=account.id,
-                template=template,
-                variables=_variables(episode, now),
-                language=language_of(account.locale),
-                due_at=now,
-                now=now,
-            )
+            for medium in _enough(episode.site_id, account, ways, now):
+                outbox.post(
+                    key=f"overdue:{episode.id}:{episode.accepted_seq}:{template}:{now:%Y%m%dT%H%M%S}:{account.id}:{medium}",
+                    **_page_to(account, episode, template, medium, now),
+                )
         audit.record("page:overdue", "episode", episode.id, subject_id=episode.subject_id, new={"template": template})
     episode.overdue_at = _look_again(episode, ladder, now)
 

@@ -4,31 +4,54 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 
 from backend import outbox
 from backend.db import db, lock_subject
 from backend.models.outbox import Message
 from notifications import delivery
+from notifications.gateways.base import Receipt
 
-_OPTED_OUT = "21610"
+log = structlog.get_logger(__name__)
+
+_MOST_AGAIN = 2  # further texts for one that did not arrive
 
 
-def take(
-    message_id: UUID,
-    state: str,
-    *,
-    now: datetime,
-    code: str | None = None,
-    provider: str | None = None,
-    provider_id: str | None = None,
-) -> bool:
+def take(message_id: UUID, told: Receipt, provider: str, now: datetime) -> bool:
     """Move a message by a receipt, in whatever order receipts come. True if it moved; an unknown id is no error."""
     subject_id = db.session.execute(sa.select(Message.subject_id).where(Message.id == message_id)).scalar_one_or_none()
     if subject_id is not None:
         lock_subject(subject_id)
-    message = outbox.receipt(message_id, state, now=now, code=code, provider=provider, provider_id=provider_id)
+    message = outbox.receipt(
+        message_id, told.state, now=now, code=told.code, provider=provider, provider_id=told.provider_id
+    )
     if message is None:
         return False
+    if told.alarm:
+        log.error("gateway.alarm", message_id=str(message.id), code=told.code, template=message.template)
     if message.state in ("failed", "undelivered"):
-        delivery.lost(message, now, opted_out=code == _OPTED_OUT)
+        delivery.lost(message, now, opted_out=told.opted_out)
+        if message.lane == outbox.REMINDER and told.again_after is not None:
+            _again(message, now + told.again_after, now)
     return True
+
+
+def _again(message: Message, due_at: datetime, now: datetime) -> None:
+    """One more intent for a reminder that certainly did not arrive, while it is still of use; judged like any other."""
+    start, _, tried = message.key.partition("#again")
+    count = int(tried or 0) + 1
+    if count <= _MOST_AGAIN and message.not_after is not None and due_at < message.not_after:
+        outbox.post(
+            key=f"{start}#again{count}",
+            lane=message.lane,
+            site_id=message.site_id,
+            subject_id=message.subject_id,
+            account_id=message.account_id,
+            template=message.template,
+            variables=message.variables,
+            language=message.language,
+            local_day=message.local_day,
+            due_at=due_at,
+            not_after=message.not_after,
+            now=now,
+        )

@@ -96,7 +96,7 @@ def words_of(key: str) -> tuple[str, ...]:
 
 
 def morning_text(one: owed.Owed) -> tuple[str, dict[str, object]]:
-    """The template for what is owed, and its variables."""
+    """The template for what is owed, and its variables but the day."""
     visits = one.nearest()
     if not visits:
         return "diary_today", {}
@@ -231,7 +231,7 @@ def _write(one: Plan, subject: Subject, now: datetime) -> bool:
         subject_id=subject.id,
         account_id=one.account.id,
         template=one.template,
-        variables=one.variables,
+        variables={**one.variables, "day": str(one.day)},
         language=language_of(one.account.locale),
         local_day=str(one.day),
         due_at=now,

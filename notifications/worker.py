@@ -19,7 +19,7 @@ from backend.db import db, transaction
 from backend.models.study import WorkerHeartbeat
 from backend.safety import watch
 from notifications import delivery, gaps, ladder, reminders, sweeping
-from notifications.gateways.base import Gateway
+from notifications.gateways.base import Gateways
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,8 @@ class Loop(Thread):
 class Worker:
     """All loops of one process. `start` and `stop` for tests and hosts; `run` until SIGTERM or SIGINT."""
 
-    def __init__(self, app: Flask, gateway: Gateway, page_senders: int = 2, reminder_senders: int = 1) -> None:
-        self._app, self._gateway = app, gateway
+    def __init__(self, app: Flask, gateways: Gateways, page_senders: int = 2, reminder_senders: int = 1) -> None:
+        self._app, self._gateways = app, gateways
         self._stop = Event()
         self._written: dict[str, tuple[datetime, str | None]] = {}
         self.loops = [
@@ -69,7 +69,7 @@ class Worker:
             self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
             self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
             self._loop("planner", lambda _: _plan(clock.now())),
-            self._loop("sweeper", lambda _: _none(sweeping.sweep(gateway, clock.now()))),
+            self._loop("sweeper", lambda _: _none(sweeping.sweep(gateways, clock.now()))),
             self._loop("calendar", lambda _: _pause_if_idle(_advance(clock.now()))),
             self._loop("heartbeat", self._beat),
         ]
@@ -100,11 +100,12 @@ class Worker:
 
     def _sender(self, name: str, lane: str) -> Loop:
         def turn(loop: Loop) -> float | None:
-            delivered = delivery.deliver_next(self._gateway, lane)
+            delivered = delivery.deliver_next(self._gateways, lane)
             if delivered is None:
                 return None
             loop.detail = f"stopped by the provider: {delivered.code}" if delivered.stop else None
-            return STOPPED_S if delivered.stop else 0.0
+            # Pages do not rest: the next one may go another way, and each waits by itself before it is tried again.
+            return STOPPED_S if delivered.stop and lane == outbox.REMINDER else 0.0
 
         return Loop(self._app, name, turn, POLL_S, self._stop)
 
@@ -122,7 +123,7 @@ class Worker:
         self._written.update(fresh)
 
 
-def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
+def run_once(app: Flask, gateways: Gateways, now: datetime) -> None:
     """Everything that is due at `now`, once, in this thread: watch, ladder, plan, sweep, pages, then reminders."""
     with ExitStack() as stack:
         stack.enter_context(clock.running_on(lambda: now))
@@ -132,19 +133,19 @@ def run_once(app: Flask, gateway: Gateway, now: datetime) -> None:
         watch.sweep(now)
         _exhaust(lambda: ladder.run_due(now))
         _plan(now)
-        sweeping.sweep(gateway, now)
-        send_all(gateway, outbox.PAGE)
+        sweeping.sweep(gateways, now)
+        send_all(gateways, outbox.PAGE)
         for _ in range(_MOST_TURNS):  # a page that was lost has hurried its ladder
             if not ladder.run_due(now):
                 break
-            send_all(gateway, outbox.PAGE)
-        send_all(gateway, outbox.REMINDER)
+            send_all(gateways, outbox.PAGE)
+        send_all(gateways, outbox.REMINDER)
 
 
-def send_all(gateway: Gateway, lane: str) -> None:
+def send_all(gateways: Gateways, lane: str) -> None:
     while True:
-        delivered = delivery.deliver_next(gateway, lane)
-        if delivered is None or delivered.stop:
+        delivered = delivery.deliver_next(gateways, lane)
+        if delivered is None or (delivered.stop and lane == outbox.REMINDER):
             return
 
 

@@ -35,7 +35,6 @@ from backend.models.people import Account
 from backend.models.study import Site
 from notifications import worker
 from notifications.gateways.base import Outcome, Outgoing, accepted
-from notifications.texts import catalogue
 from schedules.protocol import load
 
 PASSWORD = "correct horse battery staple"
@@ -67,8 +66,12 @@ class MemoryGateway:
         self.sent: list[dict[str, Any]] = []
         self._time = time
 
+    def by(self, name: str) -> Any:
+        """Whatever the way is called, it is this one."""
+        return self
+
     def send(self, outgoing: Outgoing) -> Outcome:
-        text = catalogue.render(outgoing.template, outgoing.language, outgoing.variables)
+        text = outgoing.text()
         self.sent.append(
             {
                 "lane": outgoing.lane,
@@ -77,6 +80,8 @@ class MemoryGateway:
                 "text": text,
                 "at": self._time.at,
                 "channel": outgoing.channel,
+                "medium": outgoing.medium,
+                "number": outgoing.variables.get("number"),
             }
         )
         return accepted(f"memory-{len(self.sent)}")
@@ -84,7 +89,7 @@ class MemoryGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return ()
 
-    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+    def status_of(self, provider_id: str) -> Any:
         return None
 
 
@@ -168,6 +173,11 @@ class House:
     def pages(self) -> list[dict[str, Any]]:
         """One turn of the worker; the pages it sent."""
         return [message for message in self.work() if message["lane"] == "page"]
+
+    def abroad(self) -> None:
+        """Move the site to where no provider counts the texts to a number."""
+        with self.app.app_context(), transaction():
+            db.session.get_one(Site, self.site_id).country = "DE"
 
     def rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self.app.app_context(), transaction(writes=False):
@@ -289,6 +299,7 @@ def build(url: str, time: HandClock, folder: Path, study: Path = SLE) -> Iterato
             house.people[name] = _staff(house, name, role, site, password, f"1391111{n:04}")
         house.people["stranger"] = _staff(house, "stranger", "nurse", other, password, "13922220000")
         house.people["rival"] = _staff(house, "rival", "principal_investigator", other, password, None)
+        house.people["clerk"] = _staff(house, "clerk", "administrator", other, password, None)
         for name, person in house.people.items():
             _delegate(person, house.site_id if name in STAFF else house.other_site_id)
     yield house
@@ -367,6 +378,7 @@ def _sites(study: Path) -> tuple[Site, Site]:
             time_zone="Asia/Shanghai",
             phone_24h="+862583106666",
             study_revision_id=revision.id,
+            live_at=clock.now(),
         )
         for code in ("NJ", "SH")
     )

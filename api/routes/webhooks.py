@@ -1,4 +1,4 @@
-"""What Twilio tells us: receipts of messages, and texts that people write back. Public, and signed.
+"""What Twilio tells us: receipts, texts that people write back, keys they press on a call. Public, and signed.
 
 The signature comes first: of a request that is not Twilio's nothing is read, and nothing is locked for it. Known,
 unknown and repeated receipts are answered alike, or Twilio sends them for ever.
@@ -15,8 +15,9 @@ from api.limits import limiter
 from backend import audit, clock, installation, outbox
 from backend.db import transaction
 from backend.errors import Problem
-from notifications import inbound, receipts
+from notifications import calls, inbound, receipts
 from notifications.gateways import twilio
+from notifications.texts import catalogue
 
 room = Room("webhooks", __name__, url_prefix="/api/v1/webhooks/twilio", description="What Twilio tells")
 
@@ -26,7 +27,7 @@ TWILIO = audit.Actor(None, "twilio", "callback")
 few_forgeries = limiter.limit("60 per minute", deduct_when=lambda answer: answer.status_code == 403)
 
 
-class ReceiptQuery(ma.Schema):
+class MessageQuery(ma.Schema):
     """Our own id, which rode in the callback's address."""
 
     class Meta:
@@ -48,17 +49,14 @@ def _signed_form() -> Any:
     return request.form
 
 
-@room.door("POST", "/status", None, query=ReceiptQuery, status=204, refuses=(403,), own_transactions=True, takes=FORM)
+@room.door("POST", "/status", None, query=MessageQuery, status=204, refuses=(403,), own_transactions=True, takes=FORM)
 @few_forgeries
 def twilio_status(query: dict[str, Any]) -> Any:
     """A receipt: the message it is about moves forward, or nothing changes."""
-    found = twilio.read_receipt(_signed_form())
-    if found is not None and "message" in query:
-        state, code, provider_id = found
+    told = twilio.read_receipt(_signed_form())
+    if told is not None and "message" in query:
         with transaction(), audit.acting(TWILIO):
-            receipts.take(
-                query["message"], state, now=clock.now(), code=code, provider="twilio", provider_id=provider_id
-            )
+            receipts.take(query["message"], told, "twilio", clock.now())
     return None
 
 
@@ -72,3 +70,19 @@ def twilio_inbound() -> Response:
     with transaction(), audit.acting(TWILIO):
         answer = inbound.take(form.get("From", ""), said, outbox.PAGE if of_pages else outbox.REMINDER, clock.now())
     return Response(twilio.reply(answer), content_type="text/xml; charset=utf-8")
+
+
+@room.door(
+    "POST", "/voice", None, query=MessageQuery, media="text/xml", refuses=(403,), own_transactions=True, takes=FORM
+)
+@few_forgeries
+def twilio_voice(query: dict[str, Any]) -> Response:
+    """A key pressed on a call: the one that was asked for accepts the page as the person who was called."""
+    form = _signed_form()
+    message, accepted = None, False
+    if form.get("Digits") == twilio.ACCEPT_KEY and "message" in query:
+        with transaction():
+            message, accepted = calls.pressed(query["message"])
+    language = message.language if message is not None else "en"
+    said = catalogue.spoken("call_accepted" if accepted else "call_not_accepted", language, {})
+    return Response(twilio.say(said, language), content_type="text/xml; charset=utf-8")

@@ -59,7 +59,8 @@ class Message(Base):
     episode_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("episode.id"), index=True)
     signal_seq: Mapped[int | None]  # pages: the signal the ladder ran for
     account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"), index=True)
-    channel: Mapped[int] = mapped_column(default=1)
+    channel: Mapped[int] = mapped_column(default=1)  # the ladder's: 1, or 2 for the second
+    medium: Mapped[str] = mapped_column(sa.String(10), default="sms", server_default="sms")
     template: Mapped[str] = mapped_column(sa.String(40))
     variables: Mapped[Any] = mapped_column(Document)
     language: Mapped[str] = mapped_column(sa.String(10))

@@ -57,7 +57,31 @@ class Site(Base):
     study_revision_id: Mapped[UUID] = mapped_column(sa.ForeignKey("study_revision.id"))
     change_seq: Mapped[int] = mapped_column(sa.BigInteger, default=0)  # bumped by whatever a console shows live
     next_page_number: Mapped[int] = mapped_column(default=1000)
+    live_at: Mapped[datetime | None]  # since when it may enrol: a test page was accepted over a channel that wakes
     version: Mapped[int] = mapped_column(default=1)
+
+
+class SiteChannel(Base):
+    """One way by which messages of a site travel: texts, calls, a group robot. What it must keep secret is sealed.
+
+    `rung` says for which of the ladder's channels it serves, 1 or 2. `test_message_id` is the last test page that
+    went over it, `accepted_at` when whoever got it said so; a change of the channel takes both away.
+    """
+
+    __tablename__ = "site_channel"
+    id: Mapped[UUID] = key()
+    site_id: Mapped[UUID] = mapped_column(sa.ForeignKey("site.id"))
+    medium: Mapped[str] = mapped_column(sa.String(10))
+    gateway: Mapped[str] = mapped_column(sa.String(20))
+    rung: Mapped[int]
+    sealed: Mapped[bytes | None]  # JSON: address, keys
+    platform: Mapped[Any] = mapped_column(Document, default=dict)  # what a hospital's platform wants
+    test_message_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("message.id"))
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("account.id"))
+    version: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (sa.UniqueConstraint("site_id", "medium"),)
 
 
 class Amendment(Base):

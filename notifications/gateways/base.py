@@ -5,16 +5,30 @@ A domestic provider wants a template id and variables, not free text: hence the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from notifications.texts import catalogue
+
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
+SMS, VOICE, WECOM, DINGTALK = "sms", "voice", "wecom", "dingtalk"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a site's own channel knows beyond the installation's settings: address and keys, and a platform's wishes."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    platform: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One call about to be made. `to` is E.164 and stays out of every representation."""
+    """One call about to be made. `to` is E.164 ("" where a robot has nobody to mention), in no representation.
+
+    `also`: pages that travel in the same call, as a group robot bundles them.
+    """
 
     message_id: UUID
     to: str = field(repr=False)
@@ -24,6 +38,14 @@ class Outgoing:
     variables: Mapping[str, Any]
     channel: int = 1
     not_after: datetime | None = None
+    medium: str = SMS
+    line: Line = field(default_factory=Line, repr=False)
+    also: tuple["Outgoing", ...] = ()
+
+    def text(self) -> str:
+        """What the person reads, or hears. Raises UnknownText."""
+        spoken = self.medium == VOICE
+        return (catalogue.spoken if spoken else catalogue.render)(self.template, self.language, self.variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,21 @@ def unknown(code: str) -> Outcome:
     return Outcome(UNKNOWN, code)
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A provider's word on what became of a message it took, in our states.
+
+    `again_after`: it did not arrive and may be tried once more then. `alarm`, `opted_out`: as of an Outcome.
+    """
+
+    state: str
+    code: str | None = None
+    provider_id: str | None = None
+    again_after: timedelta | None = None
+    alarm: bool = False
+    opted_out: bool = False
+
+
 class Gateway(Protocol):
     """One provider. `send` may raise; whoever calls takes that as unknown. `can_look_up`: it can be asked later."""
 
@@ -83,6 +120,12 @@ class Gateway(Protocol):
         """Ids of texts equal to this one that the provider took for this number since then."""
         ...
 
-    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
-        """Our word for what became of a message, and the error code if it failed; None if nobody knows."""
+    def status_of(self, provider_id: str) -> Receipt | None:
+        """What became of a message; None if nobody knows."""
         ...
+
+
+class Gateways(Protocol):
+    """Every gateway there is, by name."""
+
+    def by(self, name: str) -> Gateway: ...

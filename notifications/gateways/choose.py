@@ -1,16 +1,48 @@
-"""Which gateway the settings ask for."""
+"""Every gateway this installation has, made from the settings when it is first asked for."""
+
+from collections.abc import Callable
 
 from backend.config import Settings
-from notifications.gateways.base import Gateway
+from notifications.gateways.base import DINGTALK, WECOM, Gateway
 from notifications.gateways.console import ConsoleGateway
-from notifications.gateways.http import HttpGateway
+from notifications.gateways.http import HttpGateway, Platform
+from notifications.gateways.robots import DingTalk, WeCom
 from notifications.gateways.twilio import TwilioGateway
 
 
-def choose(settings: Settings) -> Gateway:
-    """The gateway named by SMS_GATEWAY. `config` has already refused what cannot be."""
-    if settings.sms_gateway == "twilio":
-        return TwilioGateway.from_settings(settings)
-    if settings.sms_gateway == "http":
-        return HttpGateway(settings.http_gateway_url, settings.http_gateway_secret)
-    return ConsoleGateway(settings.messages_file)
+class Installed:
+    """Gateways by name. With SMS_GATEWAY=console nothing leaves the machine: the console takes all there is to send."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[str, Gateway] = {}
+
+    def by(self, name: str) -> Gateway:
+        """The gateway of this name. Raises NotInstalled where the settings do not hold what it needs."""
+        if self._settings.sms_gateway == "console":
+            name = "console"
+        if name not in self._made:
+            if name not in available(self._settings):
+                raise NotInstalled(name)
+            self._made[name] = _MAKERS[name](self._settings)
+        return self._made[name]
+
+
+class NotInstalled(LookupError):
+    """The settings do not hold what this gateway needs."""
+
+
+def available(settings: Settings) -> tuple[str, ...]:
+    """The gateways a site's channel may name."""
+    twilio = ("twilio",) if settings.twilio_account_sid and settings.twilio_auth_tokens else ()
+    console = ("console",) if settings.sms_gateway == "console" else ()
+    return (*console, *twilio, "http", WECOM, DINGTALK)
+
+
+_MAKERS: dict[str, Callable[[Settings], Gateway]] = {
+    "console": lambda settings: ConsoleGateway(settings.messages_file),
+    "twilio": TwilioGateway.from_settings,
+    "http": lambda settings: HttpGateway(Platform.from_settings(settings)),
+    WECOM: lambda settings: WeCom(settings.wecom_base_url),
+    DINGTALK: lambda settings: DingTalk(settings.dingtalk_base_url),
+}

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import TextIO
 
 from backend import clock
-from notifications.gateways.base import Outcome, Outgoing, accepted
-from notifications.texts import catalogue, segments
+from notifications.gateways.base import Outcome, Outgoing, Receipt, accepted
+from notifications.texts import segments
 
 
 def masked(number: str) -> str:
@@ -18,7 +18,7 @@ def masked(number: str) -> str:
 
 
 class ConsoleGateway:
-    """`messages_file` gets one JSON object a line: `{id, lane, to, template, language, text, at}`."""
+    """`messages_file` gets one JSON object a line: `{id, lane, medium, to, template, language, text, at}`."""
 
     name = "console"
     can_look_up = False
@@ -29,10 +29,16 @@ class ConsoleGateway:
         self._lock = Lock()
 
     def send(self, outgoing: Outgoing) -> Outcome:
-        text = catalogue.render(outgoing.template, outgoing.language, outgoing.variables)
+        for one in (outgoing, *outgoing.also):
+            self._print(one)
+        return accepted(f"console-{outgoing.message_id}", segments.count(outgoing.text()))
+
+    def _print(self, outgoing: Outgoing) -> None:
+        text = outgoing.text()
         line = {
             "id": str(outgoing.message_id),
             "lane": outgoing.lane,
+            "medium": outgoing.medium,
             "to": masked(outgoing.to),
             "template": outgoing.template,
             "language": outgoing.language,
@@ -45,10 +51,9 @@ class ConsoleGateway:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 with self._file.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-        return accepted(f"console-{outgoing.message_id}", segments.count(text))
 
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return ()
 
-    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+    def status_of(self, provider_id: str) -> Receipt | None:
         return None

@@ -1,23 +1,93 @@
-"""A hospital's own SMS or voice platform: one signed POST a message, template and variables, no text.
+"""A hospital's own SMS and voice platform: one signed POST a message, a template's id and its variables.
 
-The body is JSON `{message_id, to, lane, channel, template, language, variables}`; the header
-`X-Daymark-Signature: sha256=<hex>` is HMAC-SHA256 of the body's bytes under the shared secret. The
-platform answers 2xx, best with `{"id": …}`. Group robots answer 200 with `errcode`: that is read too.
+Unless the platform wants it otherwise, the body is JSON `{message_id, to, lane, medium, channel, template, language,
+variables}`, and any 2xx takes the message, best with `{"id": …}`. What a platform wants is data: see `Platform`. The
+header `X-Daymark-Signature: sha256=<hex>` is HMAC-SHA256 of the body's bytes under the shared secret.
 """
 
 import hashlib
 import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import requests
 
 from backend import strictjson
-from notifications.gateways.base import Outcome, Outgoing, accepted, later, refused, stopped, unknown
-from notifications.gateways.wire import failure
+from backend.config import Settings
+from notifications.gateways import wire
+from notifications.gateways.base import Line, Outcome, Outgoing, Receipt, accepted, later, refused
+from notifications.texts import catalogue
+from schedules.faults import Fault, pointer
 
 SIGNATURE = "X-Daymark-Signature"
-_MAX_WAIT_S = 3600
+# What a platform's field may be filled with.
+PLACES = ("message_id", "to", "to_national", "lane", "medium", "channel", "template", "template_id", "language",
+          "variables", "values", "text")  # fmt: skip
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+_OURS = {name: f"{{{name}}}" for name in PLACES if name not in ("to_national", "template_id", "values", "text")}
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where a platform listens and what it wants.
+
+    `fields`: the body, any JSON whose strings may hold `{to}` and the other PLACES; a string that is one place alone
+    becomes its value whole (`{variables}` an object, `{values}` a list in the order of the text).
+    `templates`: its id for our template, by `key/zh` or `key/en`. `code_at`, `ok`, `id_at`: where in the answer (JSON
+    Pointers) the platform says whether it took the message, which words mean yes, and its id of the message.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+    fields: Any = field(default_factory=lambda: dict(_OURS))
+    templates: Mapping[str, str] = field(default_factory=dict)
+    code_at: str = "/errcode"
+    ok: tuple[str, ...] = ("0",)
+    id_at: str = "/id"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Platform":
+        return cls(settings.http_gateway_url, settings.http_gateway_secret, **_known(settings.http_gateway_platform))
+
+    def at(self, line: Line) -> "Platform":
+        """This platform, or the one that a site's own channel describes."""
+        if not line.secrets.get("url"):
+            return self
+        return Platform(line.secrets["url"], line.secrets.get("secret", ""), **_known(line.platform))
+
+    def body(self, outgoing: Outgoing) -> bytes:
+        """The bytes of the request. Raises UnknownText for a template the platform has no id for."""
+        return strictjson.canonical(_filled(self.fields, _given(outgoing, self.templates))).encode()
+
+
+def faults_in(platform: Any) -> list[Fault]:
+    """What is wrong with a description of a platform: `{fields, templates, code_at, ok, id_at}`, each optional."""
+    if not isinstance(platform, Mapping):
+        return [Fault("", "wrong_type", "an object")]
+    faults = [Fault(pointer((name,)), "unknown_key", "not a field here") for name in platform if name not in _SHAPES]
+    for name, (kind, shape) in _SHAPES.items():
+        if name in platform and not shape(platform[name]):
+            faults.append(Fault(pointer((name,)), "wrong_type", kind))
+    places = {place for text in _strings(platform.get("fields")) for place in _PLACE.findall(text)}
+    faults += [Fault("/fields", "not_allowed", f"{{{one}}} is no place") for one in sorted(places - {*PLACES})]
+    if "fields" in platform and not places & {"to", "to_national"}:
+        faults.append(Fault("/fields", "required", "nothing says to whom: {to} or {to_national}"))
+    if "template_id" in places and not platform.get("templates"):
+        faults.append(Fault("/templates", "required", "{template_id} needs an id for every template"))
+    return faults
+
+
+_SHAPES: dict[str, tuple[str, Any]] = {
+    "fields": ("an object", lambda value: isinstance(value, Mapping)),
+    "templates": ("an object of texts", lambda value: isinstance(value, Mapping) and all(map(_text, value.values()))),
+    "code_at": ("a JSON Pointer", lambda value: _text(value) and value.startswith("/")),
+    "ok": ("a list of texts", lambda value: isinstance(value, list) and all(map(_text, value))),
+    "id_at": ("a JSON Pointer", lambda value: _text(value) and value.startswith("/")),
+}
 
 
 class HttpGateway:
@@ -26,73 +96,97 @@ class HttpGateway:
     name = "http"
     can_look_up = False
 
-    def __init__(self, url: str, secret: str, timeout_s: float = 10.0) -> None:
-        self._url = url
-        self._secret = secret.encode()
-        self._timeout_s = timeout_s
+    def __init__(self, platform: Platform, timeout_s: float = 10.0) -> None:
+        self._platform, self._timeout_s = platform, timeout_s
 
     def send(self, outgoing: Outgoing) -> Outcome:
-        body = _body(outgoing)
-        headers = {
-            "Content-Type": "application/json",
-            SIGNATURE: "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest(),
-            "Connection": "close",
-        }
+        platform = self._platform.at(outgoing.line)
+        if not platform.url:
+            return refused("no_platform", alarm=True)
+        body = platform.body(outgoing)
+        signature = hmac.new(platform.secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", SIGNATURE: f"sha256={signature}", "Connection": "close"}
         try:
             with requests.post(
-                self._url, data=body, headers=headers, timeout=self._timeout_s, allow_redirects=False
+                platform.url, data=body, headers=headers, timeout=self._timeout_s, allow_redirects=False
             ) as answer:
-                return _outcome(answer)
+                return wire.refusal(answer) or _taken(platform, answer)
         except requests.RequestException as error:
-            return failure(error)
+            return wire.failure(error)
 
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         return ()
 
-    def status_of(self, provider_id: str) -> tuple[str, str | None] | None:
+    def status_of(self, provider_id: str) -> Receipt | None:
         return None
 
 
-def _body(outgoing: Outgoing) -> bytes:
-    content = {
-        "message_id": str(outgoing.message_id),
-        "to": outgoing.to,
-        "lane": outgoing.lane,
-        "channel": outgoing.channel,
-        "template": outgoing.template,
-        "language": outgoing.language,
-        "variables": dict(outgoing.variables),
-    }
-    return strictjson.canonical(content).encode()
-
-
-def _outcome(answer: requests.Response) -> Outcome:
-    status, code = answer.status_code, f"http_{answer.status_code}"
-    if 200 <= status < 300:
-        return _taken(answer)
-    if status in (401, 403):
-        return stopped(code)
-    if status == 429:
-        return later(code, retry_after_s=_wait(answer), counts=False)
-    if status == 408:
-        return later(code)
-    return refused(code, alarm=True) if status < 500 else unknown(code)
-
-
-def _taken(answer: requests.Response) -> Outcome:
-    try:
-        content: Any = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        return accepted(None)
-    fault = content.get("errcode")
-    if fault not in (None, 0, "0"):
-        return later(f"errcode_{str(fault)[:20]}")
-    number = content.get("id")
+def _taken(platform: Platform, answer: requests.Response) -> Outcome:
+    content = wire.content_of(answer)
+    code, number = _found(content, platform.code_at), _found(content, platform.id_at)
+    if code is not None and str(code) not in platform.ok:
+        return later(f"errcode_{str(code)[:20]}")
     return accepted(None if number is None else str(number)[:200])
 
 
-def _wait(answer: requests.Response) -> int | None:
-    text = answer.headers.get("Retry-After", "")
-    return min(int(text), _MAX_WAIT_S) if text.isdigit() else None
+def _given(outgoing: Outgoing, templates: Mapping[str, str]) -> dict[str, Any]:
+    text = outgoing.text()
+    values = catalogue.values(outgoing.template, outgoing.language, outgoing.variables)
+    key = f"{outgoing.template}/{catalogue.short(outgoing.language)}"
+    if templates and key not in templates:
+        raise catalogue.UnknownText(key)
+    return {
+        "message_id": str(outgoing.message_id),
+        "to": outgoing.to,
+        "to_national": wire.national(outgoing.to),
+        "lane": outgoing.lane,
+        "medium": outgoing.medium,
+        "channel": outgoing.channel,
+        "template": outgoing.template,
+        "template_id": templates.get(key, outgoing.template),
+        "language": outgoing.language,
+        "variables": values,
+        "values": list(values.values()),
+        "text": text,
+    }
+
+
+def _filled(shape: Any, given: Mapping[str, Any]) -> Any:
+    if isinstance(shape, Mapping):
+        return {name: _filled(inner, given) for name, inner in shape.items()}
+    if isinstance(shape, list):
+        return [_filled(inner, given) for inner in shape]
+    if not isinstance(shape, str):
+        return shape
+    alone = _PLACE.fullmatch(shape)
+    if alone:
+        return given[alone.group(1)]
+    return _PLACE.sub(lambda place: _spoken(given[place.group(1)]), shape)
+
+
+def _spoken(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _strings(shape: Any) -> list[str]:
+    if isinstance(shape, str):
+        return [shape]
+    inner = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, list) else ()
+    return [text for one in inner for text in _strings(one)]
+
+
+def _found(content: Any, at: str) -> Any:
+    for name in at.strip("/").split("/"):
+        if not isinstance(content, Mapping):
+            return None
+        content = content.get(name)
+    return content
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _known(platform: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: platform[name] for name in _SHAPES if name in platform}
+    return {**known, **({"ok": tuple(known["ok"])} if "ok" in known else {})}

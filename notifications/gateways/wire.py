@@ -1,9 +1,14 @@
-"""What a failed HTTP call tells about whether the text went out. Shared by the gateways that speak HTTP."""
+"""What an HTTP call tells about whether the text went out. Shared by the gateways that speak HTTP themselves."""
 
+from typing import Any
+
+import phonenumbers
 import requests
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from notifications.gateways.base import Outcome, later, unknown
+from notifications.gateways.base import Outcome, later, refused, stopped, unknown
+
+_LONGEST_WAIT_S = 3600
 
 
 def failure(error: requests.RequestException) -> Outcome:
@@ -23,3 +28,39 @@ def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     return isinstance(reason, NewConnectionError | ConnectTimeoutError)
+
+
+def refusal(answer: requests.Response) -> Outcome | None:
+    """What a status other than 2xx means; None for a 2xx."""
+    status, code = answer.status_code, f"http_{answer.status_code}"
+    if 200 <= status < 300:
+        return None
+    if status in (401, 403):
+        return stopped(code)
+    if status == 429:
+        return later(code, retry_after_s=_wait(answer), counts=False)
+    if status == 408:
+        return later(code)
+    return refused(code, alarm=True) if status < 500 else unknown(code)
+
+
+def content_of(answer: requests.Response) -> Any:
+    """The answer's JSON; None if it is none."""
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def national(number: str) -> str:
+    """An E.164 number as it is dialled in its own country, digits alone: what Chinese platforms and robots want."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.national_significant_number(parsed)
+
+
+def _wait(answer: requests.Response) -> int | None:
+    text = answer.headers.get("Retry-After", "")
+    return min(int(text), _LONGEST_WAIT_S) if text.isdigit() else None

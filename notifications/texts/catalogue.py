@@ -1,10 +1,13 @@
 """The texts, whole, by key and language. They tell nothing: no name, disease, drug, value, study, visit type, link.
 
-A template may hold `{number}`, `{time}`, `{days}`, `{phone}` and nothing else. Providers in mainland China approve
-texts word by word, so a changed word here is a change to be announced to the provider.
+A template may hold `{number}`, `{time}`, `{days}`, `{phone}` and nothing else; a text given its `day` begins with that
+date, so that a late one is understood and no two are the same (providers in mainland China refuse a repeat within a
+day). They also approve texts word by word: a changed word here is a change to be announced to the provider.
 """
 
 from collections.abc import Mapping
+from datetime import date
+from string import Formatter
 from typing import Any
 
 LANGUAGES = ("zh", "en")
@@ -33,6 +36,10 @@ TEMPLATES: dict[str, tuple[str, str]] = {
         "值班表在未来一天内有空缺，起于{time}。请打开应用填补。",
         "The rota has a gap within the next day, from {time}. Open the app to fill it.",
     ),
+    "test_page": (
+        "测试呼叫 {number}，{time}。请在应用中确认收到。",
+        "Test page {number} {time}. Confirm in the app that it reached you.",
+    ),
     "digest": ("您的工作列表中有待处理事项。请打开应用。", "There are items waiting in your worklist. Open the app."),
     # Reminders, to patients and carers.
     "diary_today": ("今天您的日记中有一项待完成。", "You have a task in your study diary today."),
@@ -57,6 +64,14 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     ),
 }
 
+# What a call says; whatever it is about, only the key that is pressed answers it.
+SPOKEN = {
+    "test_page": ("测试呼叫，{number}。听到请按1。", "Test page {number}. If you hear this, press 1."),
+    "call_accepted": ("已接收。请打开应用。", "Accepted. Please open the app."),
+    "call_not_accepted": ("未接收。请打开应用。", "Nothing was accepted. Please open the app."),
+    None: ("呼叫，{number}。接收请按1。", "Page {number}. To accept it, press 1."),
+}
+_DAY = ("{0.month}月{0.day}日：", "{0:%-d} {0:%b}: ")
 
 # What goes to patients and carers; everything else is the team's.
 _TO_PATIENTS = ("diary_today", "visit_today", "visit_soon", "diary_and_visit_today", "diary_and_visit_soon", "nudge",
@@ -74,14 +89,47 @@ class UnknownText(LookupError):
 
 def render(template: str, language: str, variables: Mapping[str, Any]) -> str:
     """The text of a template. Any language but Chinese reads English. Raises UnknownText."""
-    try:
-        chinese, english = TEMPLATES[template]
-        text = chinese if language.lower().startswith("zh") else english
-        return text.format_map({name: str(value) for name, value in variables.items()})
-    except KeyError as missing:
-        raise UnknownText(f"{template}: {missing.args[0]}") from missing
+    return _filled(_of(TEMPLATES, template, language), template, language, variables)
+
+
+def spoken(template: str, language: str, variables: Mapping[str, Any]) -> str:
+    """What a call says for a template, its number digit by digit. Raises UnknownText."""
+    words = {**variables, "number": " ".join(str(variables.get("number", "")))}
+    return _filled(_of(SPOKEN, template if template in SPOKEN else None, language), template, language, words)
+
+
+def values(template: str, language: str, variables: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of a text as they stand in it, in its order: what a platform fills an approved text with."""
+    text = _of(TEMPLATES, template, language)
+    named = [name for _, name, _, _ in Formatter().parse(text) if name]
+    day = {"day": _day(language, variables["day"]).strip("：: ")} if "day" in variables else {}
+    return {**day, **{name: str(variables[name]) for name in named if name in variables}}
+
+
+def short(language: str) -> str:
+    """`zh` or `en`: the languages there are."""
+    return "zh" if language.lower().startswith("zh") else "en"
 
 
 def language_of(locale: str) -> str:
     """The language of the house nearest to an account's locale."""
-    return "zh-CN" if locale.lower().startswith("zh") else "en"
+    return "zh-CN" if short(locale) == "zh" else "en"
+
+
+def _of(texts: Mapping[Any, tuple[str, str]], template: str | None, language: str) -> str:
+    if template not in texts:
+        raise UnknownText(f"{template}: no such text")
+    return texts[template][LANGUAGES.index(short(language))]
+
+
+def _filled(text: str, template: str, language: str, variables: Mapping[str, Any]) -> str:
+    start = _day(language, variables["day"]) if "day" in variables else ""
+    try:
+        return start + text.format_map({name: str(value) for name, value in variables.items()})
+    except KeyError as missing:
+        raise UnknownText(f"{template}: {missing.args[0]}") from missing
+
+
+def _day(language: str, day: str) -> str:
+    """A date, YYYY-MM-DD, as a text begins with it."""
+    return _DAY[LANGUAGES.index(short(language))].format(date.fromisoformat(day))

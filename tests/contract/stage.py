@@ -28,6 +28,7 @@ SHAPE = {"type", "title", "status", "code", "detail", "faults", "request_id"}
 PUBLIC = {
     "POST /api/v1/webhooks/twilio/status",
     "POST /api/v1/webhooks/twilio/inbound",
+    "POST /api/v1/webhooks/twilio/voice",
     "POST /api/v1/auth/staff/sign-in",
     "POST /api/v1/auth/activate",
     "POST /api/v1/auth/sign-in",
@@ -92,6 +93,7 @@ def set_up(house: House) -> Stage:
         "site_id": str(house.site_id),
         "day": "2026-05-04",
         "instrument": "pga",
+        "medium": _tested_channel(house),
         **conduct,
     }
     return stage
@@ -116,6 +118,21 @@ def _on_call(house: House) -> str:
     body = {"site_id": str(house.site_id), "shifts": [shift]}
     assert house.nurse.put("/on-call", body, **{"If-Match": version}).status_code == 200
     return shift["id"]
+
+
+def _tested_channel(house: House) -> str:
+    """Texts, over which a test page has gone to the nurse."""
+    at = f"/sites/{house.site_id}/channels/sms"
+    assert house.admin.put(at, {"gateway": "console", "rung": 1}).status_code == 200
+    assert house.admin.post(f"{at}/tests", {"account_id": str(house.nurse.id)}).status_code == 201
+    house.work()
+    return "sms"
+
+
+def last_test_number(house: House) -> int:
+    """What the last test page carried, once a gateway has it."""
+    house.work()
+    return int(next(sent for sent in reversed(house.gateway.sent) if sent["template"] == "test_page")["number"])
 
 
 def _conduct(house: House, stage: Stage) -> dict[str, str]:

@@ -127,7 +127,7 @@ def test_the_shape_of_a_problem_lists_every_code(document: dict[str, Any]) -> No
     assert set(problem["properties"]["code"]["enum"]) == set(CODES)
 
 
-FILES = {"calendar.ics": "text/calendar", "dataset.zip": "application/zip", "inbound": "text/xml"}
+FILES = {"calendar.ics": "text/calendar", "dataset.zip": "application/zip", "inbound": "text/xml", "voice": "text/xml"}
 
 
 def test_every_door_says_what_it_does_and_every_success_what_it_answers(document: dict[str, Any]) -> None:

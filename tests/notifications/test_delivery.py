@@ -11,7 +11,7 @@ from flask import Flask
 from backend.db import transaction
 from backend.models.outbox import Message
 from notifications import delivery, receipts, sweeping
-from notifications.gateways.base import Outgoing, accepted, later, refused, stopped, unknown
+from notifications.gateways.base import Outgoing, Receipt, accepted, later, refused, stopped, unknown
 from notifications.worker import send_all
 from tests.notifications import outbox_builders as build
 from tests.notifications.outbox_builders import FakeGateway, HandClock, House
@@ -151,7 +151,7 @@ def test_a_receipt_may_overtake_the_answer(house: House, time: HandClock) -> Non
 
     def early(outgoing: Outgoing) -> Any:
         with transaction():
-            receipts.take(row.id, "delivered", now=time.at, provider="fake", provider_id="SM1")
+            receipts.take(row.id, Receipt("delivered", None, "SM1"), "fake", time.at)
         return accepted("SM1", 1)
 
     delivery.deliver_next(FakeGateway(early), "page")
@@ -183,12 +183,12 @@ def test_no_two_calls_of_a_page_read_the_same(house: House, time: HandClock) -> 
     assert [one.variables["time"] for one in gateway.sent] == ["09:00", "09:00:00", "09:00:15"]
 
 
-def test_a_throttled_page_waits_a_quarter_minute_and_loses_no_attempt(house: House, time: HandClock) -> None:
+def test_a_throttled_page_waits_a_minute_at_most_and_loses_no_attempt(house: House, time: HandClock) -> None:
     row = page(house)
     gateway = FakeGateway(lambda one: later("20429", retry_after_s=600, counts=False))
     send_all(gateway, "page")
     stored = build.fresh(row)
-    assert (stored.state, stored.attempts, stored.next_try_at) == ("pending", 0, time.at + timedelta(seconds=15))
+    assert (stored.state, stored.attempts, stored.next_try_at) == ("pending", 0, time.at + timedelta(seconds=60))
 
 
 def test_a_page_is_given_up_in_the_end(house: House, time: HandClock) -> None:
@@ -335,5 +335,5 @@ def test_a_failed_receipt_for_a_page_moves_its_ladder(house: House, time: HandCl
         )  # fmt: skip
     send_all(FakeGateway(lambda one: accepted("SM1", 1)), "page")
     with transaction():
-        assert receipts.take(row.id, "undelivered", now=time.at, code="30003", provider_id="SM1")
+        assert receipts.take(row.id, Receipt("undelivered", "30003", "SM1"), "fake", time.at)
     assert build.fresh(case).next_step_at == time.at

@@ -17,10 +17,10 @@ from twilio.request_validator import RequestValidator
 
 from backend.config import from_environment
 from notifications.gateways import twilio
-from notifications.gateways.base import Outcome, Outgoing
-from notifications.gateways.choose import choose
+from notifications.gateways.base import Outcome, Outgoing, Receipt
+from notifications.gateways.choose import Installed, NotInstalled
 from notifications.gateways.console import ConsoleGateway, masked
-from notifications.gateways.http import HttpGateway
+from notifications.gateways.http import HttpGateway, Platform
 from notifications.gateways.twilio import TwilioGateway
 from tests.notifications.outbox_builders import HandClock
 from tests.notifications.provider import Provider, serving
@@ -51,7 +51,7 @@ def by_twilio(url: str, timeout_s: float = 5) -> TwilioGateway:
 
 
 def by_http(url: str, timeout_s: float = 5) -> HttpGateway:
-    return HttpGateway(f"{url}/send", SECRET, timeout_s)
+    return HttpGateway(Platform(f"{url}/send", SECRET), timeout_s)
 
 
 def refusal(status: int, code: int) -> tuple[int, dict[str, Any]]:
@@ -170,10 +170,25 @@ def test_no_number_is_logged(provider: Provider, time: HandClock, caplog: pytest
 @pytest.mark.parametrize(
     ("form", "receipt"),
     [
-        ({"MessageStatus": "sent", "MessageSid": "SM1"}, ("sent", None, "SM1")),
-        ({"MessageStatus": "delivered", "MessageSid": "SM1", "ErrorCode": "30008"}, ("delivered", None, "SM1")),
-        ({"MessageStatus": "undelivered", "MessageSid": "SM1", "ErrorCode": "30003"}, ("undelivered", "30003", "SM1")),
-        ({"SmsStatus": "failed", "SmsSid": "SM1", "ErrorCode": ""}, ("failed", None, "SM1")),
+        ({"MessageStatus": "sent", "MessageSid": "SM1"}, Receipt("sent", None, "SM1")),
+        ({"MessageStatus": "delivered", "MessageSid": "SM1", "ErrorCode": "30008"}, Receipt("delivered", None, "SM1")),
+        (
+            {"MessageStatus": "undelivered", "MessageSid": "SM1", "ErrorCode": "30003"},
+            Receipt("undelivered", "30003", "SM1", again_after=timedelta(hours=3)),
+        ),
+        (
+            {"MessageStatus": "undelivered", "MessageSid": "SM1", "ErrorCode": "30007"},
+            Receipt("undelivered", "30007", "SM1", alarm=True),
+        ),
+        (
+            {"MessageStatus": "failed", "MessageSid": "SM1", "ErrorCode": "21610"},
+            Receipt("failed", "21610", "SM1", opted_out=True),
+        ),
+        ({"SmsStatus": "failed", "SmsSid": "SM1", "ErrorCode": ""}, Receipt("failed", "failed", "SM1")),
+        ({"CallStatus": "in-progress", "CallSid": "CA1"}, Receipt("sent", None, "CA1")),
+        ({"CallStatus": "completed", "CallSid": "CA1"}, Receipt("delivered", None, "CA1")),
+        ({"CallStatus": "no-answer", "CallSid": "CA1"}, Receipt("undelivered", "no_answer", "CA1")),
+        ({"CallStatus": "failed", "CallSid": "CA1"}, Receipt("failed", "failed", "CA1")),
         ({"MessageStatus": "receiving"}, None),
         ({}, None),
     ],
@@ -201,10 +216,11 @@ def test_http_sends_a_signed_intent_and_no_text(provider: Provider) -> None:
         "message_id": str(ID),
         "to": NUMBER,
         "lane": "page",
+        "medium": "sms",
         "channel": 2,
         "template": "page",
         "language": "en",
-        "variables": {"number": 4821, "time": "14:02"},
+        "variables": {"number": "4821", "time": "14:02"},
     }
     expected = hmac.new(SECRET.encode(), asked.body, hashlib.sha256).hexdigest()
     assert asked.headers["X-Daymark-Signature"] == f"sha256={expected}"
@@ -243,6 +259,7 @@ def test_the_console_masks_numbers(tmp_path: Path, time: HandClock) -> None:
     assert lines[0] == {
         "id": str(ID),
         "lane": "page",
+        "medium": "sms",
         "to": "+86*********00",
         "template": "page",
         "language": "en",
@@ -279,4 +296,15 @@ def test_a_mask_leaves_no_number(number: str) -> None:
     ],
 )
 def test_the_settings_choose(environment: dict[str, str], kind: type[Any]) -> None:
-    assert type(choose(from_environment(environment))) is kind
+    settings = from_environment(environment)
+    assert type(Installed(settings).by(settings.sms_gateway)) is kind
+
+
+def test_the_console_takes_whatever_goes_another_way() -> None:
+    assert type(Installed(from_environment({})).by("wecom")) is ConsoleGateway
+
+
+def test_a_gateway_without_settings_is_not_there() -> None:
+    settings = from_environment({"SMS_GATEWAY": "http", "HTTP_GATEWAY_URL": "http://x", "HTTP_GATEWAY_SECRET": "s"})
+    with pytest.raises(NotInstalled):
+        Installed(settings).by("twilio")

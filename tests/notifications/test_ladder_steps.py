@@ -57,7 +57,7 @@ def test_the_text_carries_number_and_site_time_and_the_recipients_language(house
     run(time)
     rows = {one.template + one.language: one.variables for one in build.everything(Message)}
     assert rows["pageen"] == {"number": 4821, "time": "09:00"}
-    assert rows["page_againzh-CN"] == {"number": 4821, "time": "09:15"}
+    assert rows["page_againzh-CN"] == {"number": 4821, "time": "09:15:00"}
 
 
 def test_an_urgent_ladder_becomes_an_emergency(house: House, time: HandClock) -> None:

@@ -29,7 +29,8 @@ def plan(time: HandClock, **delta: float) -> list[tuple[str, dict[str, Any]]]:
     posted = reminders.plan(time.turn(**delta))
     new = [one for one in build.everything(Message) if one.id not in before]
     assert posted == len(new)
-    return sorted((one.template, one.variables) for one in new)
+    assert all(one.variables["day"] == one.local_day for one in new)
+    return sorted((one.template, {k: v for k, v in one.variables.items() if k != "day"}) for one in new)
 
 
 def owe(house: House, time: HandClock, *, slots: float | None = None, visit: float | None = None) -> Any:

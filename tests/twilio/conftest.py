@@ -15,6 +15,7 @@ from notifications.gateways.twilio import TwilioGateway
 
 ACCOUNT, TOKEN, OLD_TOKEN = "AC" + "0" * 32, "the token", "the one before"
 PATIENTS, PAGES = "MG" + "1" * 32, "MG" + "2" * 32
+VOICE_NUMBER = "+15005550006"
 PUBLIC = "https://daymark.example"
 
 
@@ -28,8 +29,12 @@ class Line:
 
     def turn(self) -> list[Taken]:
         before = len(self.fake.taken)
-        worker.run_once(self.house.app, self.gateway, self.house.now)
+        worker.run_once(self.house.app, self, self.house.now)
         return self.fake.taken[before:]
+
+    def by(self, name: str) -> TwilioGateway:
+        """There is no other gateway."""
+        return self.gateway
 
     def message(self, one: Taken) -> dict[str, Any]:
         """The message of the outbox that was taken, as staff see it."""
@@ -45,7 +50,7 @@ class Line:
 def gateway_to(url: str) -> TwilioGateway:
     """The gateway as the settings make it, against a provider of ours."""
     services = {"page": PAGES, "reminder": PATIENTS}
-    return TwilioGateway(ACCOUNT, TOKEN, services, PUBLIC, url, timeout_s=1)
+    return TwilioGateway(ACCOUNT, TOKEN, services, PUBLIC, url, timeout_s=1, voice_number=VOICE_NUMBER)
 
 
 @pytest.fixture
@@ -59,6 +64,7 @@ def line(house: House) -> Iterator[Line]:
         "twilio_auth_tokens": (TOKEN, OLD_TOKEN),
         "twilio_patient_service_sid": PATIENTS,
         "twilio_page_service_sid": PAGES,
+        "twilio_voice_number": VOICE_NUMBER,
     }
     app.extensions["daymark"] = replace(plain, settings=replace(plain.settings, **twilio))
 

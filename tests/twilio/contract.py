@@ -10,6 +10,10 @@ from collections.abc import Mapping
 SID = "[0-9a-fA-F]{32}"
 NUMBER, WHOLE, ADDRESS, ANY = r"\+[1-9][0-9]{6,14}", "[0-9]+", r"https?://\S+", r"(?s).+"
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?"
+EVENT = "initiated|ringing|answered|completed"
+CALLS = rf"/2010-04-01/Accounts/AC{SID}/Calls\.json"
+CALL = rf"/2010-04-01/Accounts/AC{SID}/Calls/CA{SID}\.json"
+TWIML = r"(?s)<\?xml .{1,3900}</Response>"  # 4,000 characters are taken
 MESSAGES = rf"/2010-04-01/Accounts/AC{SID}/Messages\.json"
 MESSAGE = rf"/2010-04-01/Accounts/AC{SID}/Messages/(SM|MM){SID}\.json"
 
@@ -22,6 +26,15 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, tuple[bool, str]]] = {
         "StatusCallback": (False, ADDRESS),
         "ValidityPeriod": (False, WHOLE),
     },
+    ("POST", CALLS): {
+        "To": (True, NUMBER),
+        "From": (True, NUMBER),
+        "Twiml": (False, TWIML),
+        "Timeout": (False, WHOLE),
+        "StatusCallback": (False, ADDRESS),
+        "StatusCallbackEvent": (False, EVENT),
+    },
+    ("GET", CALL): {},
     ("GET", MESSAGE): {},
     ("GET", MESSAGES): {
         "To": (False, NUMBER),

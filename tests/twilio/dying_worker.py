@@ -14,7 +14,7 @@ from typing import Any
 from api.app import create_app
 from backend import installation
 from notifications import delivery, worker
-from notifications.gateways.choose import choose
+from notifications.gateways.choose import Installed
 
 _reached = count(1)
 
@@ -46,7 +46,8 @@ def main() -> None:
     worker._EVERY_S.update(sweeper=0.2, ladder=0.2)
     app = create_app()
     with app.app_context():
-        gateway = choose(installation.settings())
+        gateways = Installed(installation.settings())
+        gateway = gateways.by("twilio")
     step = os.environ.get("DIE_AT", "")
     if step == "before_claim":
         delivery._claim = dying(delivery._claim, first=True)  # type: ignore[assignment]
@@ -56,7 +57,7 @@ def main() -> None:
         gateway.send = dying(gateway.send, first=False)  # type: ignore[method-assign]
     elif step == "before_record":
         delivery._record = dying(delivery._record, first=True)  # type: ignore[assignment]
-    worker.Worker(app, gateway, page_senders=2, reminder_senders=1).run()
+    worker.Worker(app, gateways, page_senders=2, reminder_senders=1).run()
 
 
 if __name__ == "__main__":

@@ -49,9 +49,7 @@ def states_after(house: House, words: list[str]) -> list[str]:
         for n, word in enumerate(words):
             told = twilio.read_receipt({"MessageStatus": word, "MessageSid": "SM1"})
             if told is not None:
-                state, code, provider_id = told
-                at = NOW + timedelta(seconds=n)
-                receipts.take(message.id, state, now=at, code=code, provider="twilio", provider_id=provider_id)
+                receipts.take(message.id, told, "twilio", NOW + timedelta(seconds=n))
             found.append(db.session.execute(sa.select(Message.state).where(Message.id == message.id)).scalar_one())
     return found
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 
 from notifications.fake_twilio import FakeTwilio, serving
-from notifications.gateways.base import Outgoing
+from notifications.gateways.base import Outgoing, Receipt
 from notifications.texts import catalogue
 from tests.twilio.conftest import ACCOUNT, PATIENTS, TOKEN, gateway_to
 from tests.twilio.contract import OPERATIONS, departures
 
-VARIABLES = {"number": 4821, "time": "14:02", "days": 3, "phone": "+862583106666"}
+VARIABLES = {"number": 4821, "time": "14:02", "days": 3, "day": "2026-03-02", "phone": "+862583106666"}
 DEFINITION = Path(__file__).parents[3] / "shared/twilio-spec/twilio_api_v2010.messages-calls.json"
 PATH = f"/2010-04-01/Accounts/AC{'0' * 32}/Messages.json"
 GOOD = {"To": "+8613800138000", "MessagingServiceSid": PATIENTS, "Body": "hello", "ValidityPeriod": "300"}
@@ -34,7 +34,7 @@ def test_whatever_is_sent_and_looked_up() -> None:
             one = outgoing(template, language, lane)
             assert gateway.send(one).kind == "accepted"
             assert fake.taken[-1].sid in gateway.look_up(one, datetime.now(UTC))
-            assert gateway.status_of(fake.taken[-1].sid) == ("accepted", None)
+            assert gateway.status_of(fake.taken[-1].sid) == Receipt("accepted", None, fake.taken[-1].sid)
     assert len(fake.requests) == 12 * len(catalogue.TEMPLATES)
     assert [found for request in fake.requests if (found := departures(*request))] == []
 
@@ -57,24 +57,40 @@ def test_the_judge_refuses_what_twilio_refuses(change: dict[str, object], told: 
     assert departures("POST", "/2010-04-01/Messages.json", GOOD)
 
 
+def test_calls_and_what_becomes_of_them() -> None:
+    fake = FakeTwilio(ACCOUNT, TOKEN)
+    with serving(fake) as url:
+        gateway = gateway_to(url)
+        for template, language in product(catalogue.TEMPLATES, ("zh-CN", "en")):
+            one = Outgoing(uuid4(), "+4915112345678", "page", template, language, VARIABLES, medium="voice")
+            assert gateway.send(one).kind == "accepted"
+            call = fake.taken[-1]
+            assert gateway.status_of(call.sid) == Receipt("accepted", None, call.sid)
+    assert [found for request in fake.requests if (found := departures(*request))] == []
+
+
 def test_the_contract_is_the_published_one() -> None:
     """Held to the definition where it lies beside the repository; what it must say is written here all the same."""
     assert {verb for verb, _ in OPERATIONS} == {"POST", "GET"}
     if not DEFINITION.exists():
         return
-    whole = json.loads(DEFINITION.read_text(encoding="utf-8"))
-    item = whole["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"]
-    form = item["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
-    published = {"POST": (form["properties"], form["required"]), "GET": ({}, [])}
-    asked = [*item.get("parameters", []), *item["get"].get("parameters", [])]
-    published["GET"] = ({one["name"]: one["schema"] for one in asked if one["in"] == "query"}, [])
-    assert "get" in whole["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json"]
-    for (verb, _), fields in OPERATIONS.items():
-        properties, needed = published[verb]
+    paths = json.loads(DEFINITION.read_text(encoding="utf-8"))["paths"]
+    for (verb, shape), fields in OPERATIONS.items():
+        path = next(path for path in paths if re.fullmatch(shape, as_asked(path)))
+        operation = paths[path][verb.lower()]
+        if verb == "POST":
+            form = operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+            properties, needed = form["properties"], set(form["required"])
+        else:
+            asked = [*paths[path].get("parameters", []), *operation.get("parameters", [])]
+            properties, needed = {one["name"]: one["schema"] for one in asked if one["in"] == "query"}, set()
         assert set(fields) <= set(properties)
-        assert {name for name, (must, _) in fields.items() if must} == set(needed)
-    assert re.fullmatch(properties_of(form, "MessagingServiceSid"), PATIENTS)
+        assert {name for name, (must, _) in fields.items() if must} == needed
+        service = properties.get("MessagingServiceSid", {}).get("pattern")
+        assert service is None or re.fullmatch(service, PATIENTS)
 
 
-def properties_of(form: dict[str, dict[str, dict[str, str]]], name: str) -> str:
-    return form["properties"][name]["pattern"]
+def as_asked(path: str) -> str:
+    """A published path with ids in its places."""
+    kind = "SM" if "Messages" in path else "CA"
+    return path.replace("{AccountSid}", ACCOUNT).replace("{Sid}", kind + "a" * 32)

@@ -1,0 +1,155 @@
+"""By which ways a site's messages travel, their test pages, and since when the site may enrol. Sends nothing.
+
+A site that names no channel texts by the installation's gateway. It goes live once a person has said that a test page
+reached them over a channel that wakes: a group robot stands beside texts and calls, never instead of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from backend import audit, clock, strictjson
+from backend.db import db
+from backend.errors import Problem, invalid
+from backend.installation import vault
+from backend.models.outbox import TOLD_STATES, Message
+from backend.models.study import Site, SiteChannel
+from schedules.faults import Fault
+
+SMS, VOICE, ROBOTS = "sms", "voice", ("wecom", "dingtalk")
+MEDIA = (SMS, VOICE, *ROBOTS)
+WAKING = (SMS, VOICE)
+MAINLAND_CHINA = "CN"
+SECRETS = ("url", "key", "secret")
+_PLACE = "site_channel.sealed"
+
+
+def of_site(site_id: UUID) -> Sequence[SiteChannel]:
+    """The channels a site has named, the ladder's first before its second."""
+    return db.session.scalars(
+        sa.select(SiteChannel).where(SiteChannel.site_id == site_id).order_by(SiteChannel.rung, SiteChannel.medium)
+    ).all()
+
+
+def find(site_id: UUID, medium: str) -> SiteChannel | None:
+    return db.session.execute(
+        sa.select(SiteChannel).where(SiteChannel.site_id == site_id, SiteChannel.medium == medium)
+    ).scalar_one_or_none()
+
+
+def secrets_of(row: SiteChannel) -> Mapping[str, str]:
+    """Address and keys. Raises CannotOpen where the field key is not here."""
+    if row.sealed is None:
+        return {}
+    opened: dict[str, str] = strictjson.loads(vault().open(_PLACE, row.id, row.sealed))
+    return opened
+
+
+def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
+    """Set one channel: gateway, rung, secrets and platform. What the gateways can do was checked by the caller.
+
+    Secrets left out stay as they were. A channel that changed has to be tested again; a site that is live stays so.
+    """
+    _lock(site)
+    row = find(site.id, medium)
+    old = _spoken(row) if row is not None else None
+    kept = dict(secrets_of(row)) if row is not None and row.gateway == content["gateway"] else {}
+    secrets = {**kept, **content.get("secrets", {})}
+    _refuse(site, medium, content["gateway"], secrets)
+    if row is None:
+        row = SiteChannel(id=uuid4(), site_id=site.id, medium=medium, version=0)
+        db.session.add(row)
+    platform = content.get("platform", {})
+    if (row.gateway, row.platform, kept) != (content["gateway"], platform, secrets):
+        row.test_message_id = row.accepted_at = row.accepted_by = None
+    if secrets != kept or row.sealed is None:
+        row.sealed = vault().seal(_PLACE, row.id, strictjson.canonical(secrets)) if secrets else None
+    row.gateway, row.rung, row.platform = content["gateway"], content["rung"], platform
+    row.version += 1
+    db.session.flush()
+    audit.record("channel:set", "site", site.id, old=old, new={**_spoken(row), "secrets": "changed"})
+    return row
+
+
+def _refuse(site: Site, medium: str, gateway: str, secrets: Mapping[str, str]) -> None:
+    faults = []
+    if medium == VOICE and gateway == "twilio" and site.country == MAINLAND_CHINA:
+        faults.append(Fault("/gateway", "not_allowed", "Twilio makes no calls to mainland China"))
+    if medium in ROBOTS and not secrets.get("key"):
+        faults.append(Fault("/secrets/key", "required", "the robot's key, from its address"))
+    if secrets.get("url") and not secrets.get("secret"):
+        faults.append(Fault("/secrets/secret", "required", "the platform's requests are signed with it"))
+    if faults:
+        raise invalid(*faults)
+
+
+def drop(site: Site, row: SiteChannel) -> None:
+    """Take a channel away; what still waits for it fails, and its ladder goes on."""
+    old = _spoken(row)
+    db.session.delete(row)
+    db.session.flush()
+    audit.record("channel:dropped", "site", site.id, old=old)
+
+
+def _spoken(row: SiteChannel) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("medium", "gateway", "rung", "platform")}
+
+
+def _lock(site: Site) -> None:
+    db.session.refresh(site, with_for_update=True)
+
+
+def next_number(site: Site) -> int:
+    """A number for a page of this site; the site's row is locked until the transaction ends."""
+    _lock(site)
+    site.next_page_number += 1
+    db.session.flush()
+    return site.next_page_number
+
+
+def tested_by(row: SiteChannel, message: Message) -> None:
+    """A test page has been posted over this channel: the last one is what counts."""
+    row.test_message_id, row.accepted_at, row.accepted_by = message.id, None, None
+    row.version += 1
+    db.session.flush()
+    audit.record("channel:tested", "site", row.site_id, new={"medium": row.medium, "to": message.account_id})
+
+
+def accept_test(row: SiteChannel, account_id: UUID) -> bool:
+    """Whoever the last test page was for says that it reached them. False for anybody else, or without one."""
+    message = db.session.get(Message, row.test_message_id) if row.test_message_id else None
+    if message is None or message.account_id != account_id or message.state not in TOLD_STATES:
+        return False
+    if row.accepted_at is None:
+        row.accepted_at, row.accepted_by = clock.now(), account_id
+        row.version += 1
+        db.session.flush()
+        audit.record("channel:accepted", "site", row.site_id, new={"medium": row.medium, "by": account_id})
+    return True
+
+
+def tested_with(message_id: UUID) -> SiteChannel | None:
+    """The channel whose last test page this message is."""
+    return db.session.execute(
+        sa.select(SiteChannel).where(SiteChannel.test_message_id == message_id)
+    ).scalar_one_or_none()
+
+
+def go_live(site: Site) -> None:
+    """From now on the site may enrol. 409 until a test page was accepted over a channel that wakes."""
+    if site.live_at is not None:
+        return
+    if not any(row.accepted_at and row.medium in WAKING for row in of_site(site.id)):
+        raise Problem("no_waking_channel")
+    site.live_at = clock.now()
+    site.version += 1
+    db.session.flush()
+    audit.record("site:went_live", "site", site.id)
+
+
+def refuse_not_live(site: Site) -> None:
+    """409 for an enrolment at a site whose pages have not been proven to reach anybody."""
+    if site.live_at is None:
+        raise Problem("site_not_live")
