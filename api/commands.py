@@ -259,7 +259,8 @@ def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> N
 @click.option("--token", default="token", show_default=True)
 def fake_twilio_run(port: int, account: str, token: str) -> None:
     """A Twilio for developers: takes every message, prints it, sends signed receipts. Until Ctrl-C."""
-    from notifications.fake_twilio import FakeTwilio, serving
+    from notifications.fake_provider import serving
+    from notifications.fake_twilio import FakeTwilio
 
     fake = FakeTwilio(account, token)
     fake.reports = ("sent", "delivered")

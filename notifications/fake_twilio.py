@@ -7,12 +7,10 @@ repeated or forged, numbers that said STOP.
 
 import json
 from base64 import b64decode
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event, Lock, Thread
+from threading import Thread
 from typing import Any
 from urllib.parse import urldefrag
 from uuid import uuid4
@@ -22,16 +20,20 @@ import requests
 from twilio.request_validator import RequestValidator
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from notifications.fake_provider import (
+    ACCEPT_THEN_500,
+    ACCEPT_THEN_DROP,
+    ACCEPT_THEN_HANG,
+    BROKEN,
+    BUSY,
+    HANG,
+    Scripted,
+)
 from notifications.texts import segments
 
-# What the next request may be told to do. Those that begin with `accept` take the message first.
-OK = "ok"
-ACCEPT_THEN_500, ACCEPT_THEN_HANG, ACCEPT_THEN_DROP = "accept_then_500", "accept_then_hang", "accept_then_drop"
 RECEIPT_FIRST = "receipt_first"  # the callback overtakes the answer
-BUSY, BROKEN, HANG = "429", "503", "hang"
 STOPPED = 21610
 _CALL_REPORTS = ("ringing", "in-progress", "completed")
 STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
@@ -68,30 +70,16 @@ def post_by_http(url: str, form: Mapping[str, str], signature: str) -> int:
     return requests.post(url, data=form, headers={"X-Twilio-Signature": signature}, timeout=10).status_code
 
 
-class FakeTwilio:
+class FakeTwilio(Scripted):
     """The provider's side. `post` delivers callbacks (url, form, signature); tests hand in their own."""
 
     def __init__(self, account: str, token: str, post: Post = post_by_http) -> None:
+        super().__init__()
         self.account, self.token, self._post = account, token, post
         self.taken: list[Taken] = []
         self.requests: list[tuple[str, str, Mapping[str, str]]] = []  # method, path, form or query
         self.stopped: set[tuple[str, str]] = set()  # (service, number)
-        self.released = Event()  # lets hanging requests go
-        self.arrived = Event()  # set by every request
         self.reports: tuple[str, ...] = ()  # receipts that follow every message by themselves
-        self._script: deque[str | int] = deque()
-        self._always: str | int = OK
-        self._lock = Lock()
-
-    def will(self, *what: str | int, always: str | int | None = None) -> None:
-        """What the next requests that send do, one each: a word of this module, or an error code to refuse with.
-
-        `always`: what every one does after those.
-        """
-        with self._lock:
-            self._script.extend(what)
-            if always is not None:
-                self._always = always
 
     # --- The API ----------------------------------------------------------------------------------------------
 
@@ -130,8 +118,7 @@ class FakeTwilio:
 
     def _sent(self, request: Request, kind: str) -> Response:
         form = dict(request.form.items())
-        with self._lock:
-            told = self._script.popleft() if self._script else self._always
+        told = self._told()
         if told == HANG:
             self.released.wait(60)
             return _refusal(503, 20500)
@@ -246,26 +233,3 @@ def _json(content: Mapping[str, Any], status: int = 200) -> Response:
 
 def _refusal(status: int, code: int) -> Response:
     return _json({"code": code, "message": "refused", "more_info": "", "status": status}, status)
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
-        pass
-
-    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
-        pass
-
-
-@contextmanager
-def serving(fake: FakeTwilio, port: int = 0) -> Iterator[str]:
-    """Serve it on a local port; its address."""
-    server = make_server("127.0.0.1", port, fake, threaded=True, request_handler=_Quiet)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        fake.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()

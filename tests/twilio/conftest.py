@@ -10,7 +10,8 @@ from house import House, Person
 from werkzeug.test import TestResponse
 
 from notifications import worker
-from notifications.fake_twilio import FakeTwilio, Taken, serving
+from notifications.fake_provider import serving
+from notifications.fake_twilio import FakeTwilio, Taken
 from notifications.gateways.twilio import TwilioGateway
 
 ACCOUNT, TOKEN, OLD_TOKEN = "AC" + "0" * 32, "the token", "the one before"

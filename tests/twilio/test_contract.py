@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from notifications.fake_twilio import FakeTwilio, serving
+from notifications.fake_provider import serving
+from notifications.fake_twilio import FakeTwilio
 from notifications.gateways.base import Outgoing, Receipt
 from notifications.texts import catalogue
 from tests.twilio.conftest import ACCOUNT, PATIENTS, TOKEN, gateway_to

@@ -26,7 +26,8 @@ from backend import clock, outbox
 from backend.db import db, transaction
 from backend.models.outbox import FINAL_STATES, TOLD_STATES, Message
 from backend.models.people import SubjectLink
-from notifications.fake_twilio import FakeTwilio, serving
+from notifications.fake_provider import serving
+from notifications.fake_twilio import FakeTwilio
 from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
 
 ROOT = Path(__file__).parents[2]

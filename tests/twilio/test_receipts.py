@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from house import House, Person
 
 from backend.models.outbox import MessageEvent
-from notifications.fake_twilio import ACCEPT_THEN_500, RECEIPT_FIRST, Taken
+from notifications.fake_provider import ACCEPT_THEN_500
+from notifications.fake_twilio import RECEIPT_FIRST, Taken
 from tests.test_main_thread import rota
 from tests.twilio.conftest import OLD_TOKEN, PUBLIC, Line
 
