@@ -26,9 +26,11 @@ lint: .venv/dev ## Style, types, and the stair
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lock: .venv/dev ## Write requirements.txt and requirements-dev.txt anew from the .in files
+lock: .venv/dev ## Write the requirements files anew from their .in files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links requirements-fleet.in -o requirements-fleet.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
 

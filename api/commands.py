@@ -1,6 +1,5 @@
 """`flask --app wsgi …`: what an operator types."""
 
-import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import click
 import pyotp
 import sqlalchemy as sa
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+from api import sending_commands
 from api.scoring_commands import score
 from api.study_commands import study
 from backend import (
@@ -33,9 +33,6 @@ from backend.errors import Problem
 from backend.models.study import Installation, Site
 from backend.policy import STAFF
 from backend.safety import evaluate as _  # noqa: F401  # fills the catalogue of rules
-from notifications.gateways.choose import Installed
-from notifications.gateways.console import masked
-from notifications.worker import Worker
 from schedules.protocol import load
 
 audit = AppGroup("audit", help="The audit trail.")
@@ -183,15 +180,6 @@ def _told(problem: Problem) -> str:
     return "; ".join(f"{fault.path}: {fault.message}" for fault in problem.faults) or str(problem)
 
 
-@click.command("worker")
-@click.option("--page-senders", default=2, show_default=True)
-@click.option("--reminder-senders", default=1, show_default=True)
-def worker_run(page_senders: int, reminder_senders: int) -> None:
-    """Send what is due: pages, the ladder's steps, reminders; watch over silence. Until SIGTERM."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    Worker(app, Installed(installation.settings()), page_senders, reminder_senders).run()
-
-
 @demo_group.command("load")
 @click.option("--accounts", "accounts_file", required=True, type=click.Path(dir_okay=False, path_type=Path))
 def demo_load(accounts_file: Path) -> None:
@@ -253,29 +241,6 @@ def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> N
     click.echo(f"{output} {output.stat().st_size} bytes")
 
 
-@click.command("fake-twilio")
-@click.option("--port", default=4010, show_default=True)
-@click.option("--account", default="AC" + "0" * 32, show_default=True)
-@click.option("--token", default="token", show_default=True)
-def fake_twilio_run(port: int, account: str, token: str) -> None:
-    """A Twilio for developers: takes every message, prints it, sends signed receipts. Until Ctrl-C."""
-    from notifications.fake_provider import serving
-    from notifications.fake_twilio import FakeTwilio
-
-    fake = FakeTwilio(account, token)
-    fake.reports = ("sent", "delivered")
-    with serving(fake, port) as url:
-        click.echo(f"TWILIO_API_BASE_URL={url} TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={token}")
-        shown = 0
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                fake.arrived.wait()
-                fake.arrived.clear()
-                for one in fake.taken[shown:]:
-                    click.echo(f"{one.kind} {one.sid} {masked(one.to)} {one.body}")
-                shown = len(fake.taken)
-
-
 def register(app: Flask) -> None:
     """Hang the commands on the application."""
     for command in (
@@ -286,8 +251,7 @@ def register(app: Flask) -> None:
         site,
         staff,
         demo_group,
-        worker_run,
         export_dataset,
-        fake_twilio_run,
+        *sending_commands.COMMANDS,
     ):
         app.cli.add_command(command)

@@ -1,7 +1,6 @@
 """Pages at the root: is it alive, is it ready, does the worker beat, how much of what; and the API's own page."""
 
 import os
-from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -9,13 +8,12 @@ import sqlalchemy as sa
 from flask import Flask, Response, abort, send_from_directory
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from backend import clock, guards, installation, strictjson
+from backend import guards, installation, strictjson
 from backend.db import db, transaction
 from backend.models.outbox import Message
 from backend.models.safety import Episode
-from backend.models.study import WorkerHeartbeat
+from notifications import heartbeat
 
-LATE_AFTER = timedelta(seconds=60)
 _ASSETS = str(files("flask_swagger_ui").joinpath("dist"))
 _DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Daymark API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -73,27 +71,18 @@ def newest_migration() -> str:
     return max(name.split("_")[0] for name in os.listdir(folder) if name.endswith(".py"))
 
 
-def worker_beats() -> dict[str, float]:
-    """Seconds since the last turn of each loop of the worker. Inside a transaction."""
-    now = clock.now()
-    rows = db.session.execute(sa.select(WorkerHeartbeat.name, WorkerHeartbeat.at))
-    return {name: (now - at).total_seconds() for name, at in rows}
-
-
-def worker_is_late() -> bool:
-    """Whether a page might not leave now: no loop has ever turned, or one stands still. Inside a transaction."""
-    ages = worker_beats()
-    return not ages or max(ages.values()) > LATE_AFTER.total_seconds()
-
-
 def healthz_worker() -> Response:
-    """503 when any loop of the worker has not turned for a minute, or never did."""
+    """503 when any loop of the worker has not turned for a minute, or never did, or a page that is due waits longer."""
     with transaction(writes=False):
-        ages = worker_beats()
-    late = sorted(name for name, age in ages.items() if age > LATE_AFTER.total_seconds())
-    if not ages or late:
-        return _json({"status": "late" if ages else "no worker has run", "late": late, "age_s": ages}, 503)
-    return _json({"status": "ok", "age_s": {name: round(age, 1) for name, age in ages.items()}})
+        pulse = heartbeat.pulse()
+    ages = {name: round(age, 1) for name, age in pulse.ages.items()}
+    told = {
+        "status": pulse.status,
+        "late": list(pulse.late),
+        "age_s": ages,
+        "page_waits_s": round(pulse.page_waits_s, 1),
+    }
+    return _json(told, 200 if pulse.status == "ok" else 503)
 
 
 def metrics() -> Response:
@@ -111,7 +100,7 @@ def metrics() -> Response:
             sa.select(Episode.level, sa.func.count()).where(Episode.closed_at.is_(None)).group_by(Episode.level)
         ):
             episodes.labels(level).set(n)
-        for name, age in worker_beats().items():
+        for name, age in heartbeat.pulse().ages.items():
             beats.labels(name).set(age)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 

@@ -6,19 +6,19 @@ the same work in one thread and at one instant, for tests and the simulator.
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from threading import Event, Thread
+from typing import Protocol
 
 import structlog
 from flask import Flask
 
 from backend import agenda, audit, clock, outbox
-from backend.db import db, transaction
-from backend.models.study import WorkerHeartbeat
+from backend.db import transaction
 from backend.safety import watch
-from notifications import delivery, gaps, ladder, reminders, sweeping
+from notifications import delivery, gaps, heartbeat, ladder, reminders, sweeping
 from notifications.gateways.base import Gateways
 
 log = structlog.get_logger(__name__)
@@ -56,16 +56,37 @@ class Loop(Thread):
         return pause
 
 
-class Worker:
-    """All loops of one process. `start` and `stop` for tests and hosts; `run` until SIGTERM or SIGINT."""
+class Dispatch(Protocol):
+    """Hands what is due of one lane to a fleet. `detail`: what is wrong, if anything."""
 
-    def __init__(self, app: Flask, gateways: Gateways, page_senders: int = 2, reminder_senders: int = 1) -> None:
+    detail: str | None
+
+    def turn(self) -> int: ...
+
+
+class Worker:
+    """All loops of one process. `start` and `stop` for tests and hosts; `run` until SIGTERM or SIGINT.
+
+    `dispatch`: by lane, the turn that hands what is due to a fleet, instead of senders here.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        gateways: Gateways,
+        page_senders: int = 2,
+        reminder_senders: int = 1,
+        dispatch: Mapping[str, Dispatch] | None = None,
+    ) -> None:
         self._app, self._gateways = app, gateways
         self._stop = Event()
         self._written: dict[str, tuple[datetime, str | None]] = {}
-        self.loops = [
+        senders = [
             *(self._sender(f"pages-{n + 1}", outbox.PAGE) for n in range(page_senders)),
             *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
+        ]
+        self.loops = [
+            *([self._dispatcher(lane, one) for lane, one in dispatch.items()] if dispatch else senders),
             self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
             self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
             self._loop("planner", lambda _: _plan(clock.now())),
@@ -75,6 +96,8 @@ class Worker:
         ]
 
     def start(self) -> None:
+        with self._app.app_context(), transaction():
+            heartbeat.forget_others({loop.name for loop in self.loops})
         for loop in self.loops:
             loop.start()
 
@@ -109,6 +132,14 @@ class Worker:
 
         return Loop(self._app, name, turn, POLL_S, self._stop)
 
+    def _dispatcher(self, lane: str, dispatch: Dispatch) -> Loop:
+        def turn(loop: Loop) -> float | None:
+            done = dispatch.turn()
+            loop.detail = dispatch.detail
+            return _pause_if_idle(done)
+
+        return Loop(self._app, f"dispatch-{lane}", turn, POLL_S, self._stop)
+
     def _beat(self, _: Loop) -> None:
         turned = {loop.name: (loop.turned_at, loop.detail) for loop in self.loops}
         turned["heartbeat"] = (clock.now(), None)
@@ -118,8 +149,7 @@ class Worker:
             if at is not None and (at, detail) != self._written.get(name)
         }
         with transaction():
-            for name, (at, detail) in fresh.items():
-                db.session.merge(WorkerHeartbeat(name=name, at=at, detail=detail))
+            heartbeat.write(fresh)
         self._written.update(fresh)
 
 

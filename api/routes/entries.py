@@ -9,7 +9,6 @@ from marshmallow import validate
 
 from api.doors import Caller, Page, Room, etag, listed, must_match
 from api.fields import Anything, Body, Flag, Id, Instant, Key, Number, Text, Whole, Word, Zone
-from api.pages import worker_is_late
 from api.paging import page
 from backend import capture, policy, studies
 from backend.capture import Taken
@@ -23,6 +22,7 @@ from backend.models.study import Site
 from backend.models.subject import Subject
 from backend.outbox import PAGE
 from backend.safety.progress import Progress, progress_of
+from notifications import heartbeat
 from schedules.protocol.definition import LEVELS
 
 room = Room("entries", __name__, url_prefix="/api/v1", description="Reports from phones, telephone and ward")
@@ -336,7 +336,7 @@ def _answer(caller: Caller, taken: Taken) -> tuple[dict[str, Any], int]:
             "level": level,
             "text": text.in_language(locale),
             "phone": site.phone_24h,
-            "call_now": level == "EMERGENCY" or (pages and worker_is_late()),
+            "call_now": level == "EMERGENCY" or (pages and heartbeat.pulse().status != "ok"),
         },
         "asks": [{"item": ask.item, "code": ask.code, "text": ask.label.in_language(locale)} for ask in taken.asks],
         "page": "queued" if pages else "none",

@@ -84,6 +84,7 @@ def _team(content: dict[str, Any], hashed: str, now: datetime) -> Cast:
         study_revision_id=revision.id,
         change_seq=0,
         next_page_number=4800,
+        live_at=now - SINCE,
         version=1,
     )
     db.session.add(site)
