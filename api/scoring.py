@@ -219,7 +219,7 @@ class SriInput(Body):
 class SteroidDose(Body):
     """`mg_per_day`, or `mg` every `every_days` days."""
 
-    drug = Word(*steroids.EQUAL_TO_5_MG, required=True)
+    drug = Word(*steroids.EQUAL_TO_5_MG, *steroids.NOT_COUNTED, required=True)
     mg_per_day = _amount("100000")
     mg = _amount("100000")
     every_days = _number(least="0.01", most="400")

@@ -171,7 +171,7 @@ def labs_of(visit: Visit) -> sledai2k.Labs:
 def sri4_of(baseline: Scored, now: Scored, systems: Sequence[str] = SYSTEMS) -> sri4.Response:
     """The response of a visit against the baseline, over these BILAG systems."""
     said = (now.visit.answers.get("treatment") or {}).get("rescue_treatment")
-    rescue = now.visit.treatment.rescue if said is None else bool(said)
+    rescue = now.visit.treatment.rescue if said is None else bool(said)  # null where nobody looked: decision 12
     before, after = baseline.bilag_possible(), now.bilag_possible()
     return sri4.respond(
         (_sledai(baseline), _sledai(now)),
@@ -251,6 +251,7 @@ def doris_of(now: Scored) -> doris.Remission:
         prednisolone_mg_per_day=treatment.steroid_for(doris.MAX_PREDNISOLONE_MG),
         antimalarial=treatment.antimalarial,
         immunosuppressant_or_biologic=_kind(now.visit.answers.get("treatment") or {}, treatment),
+        prednisolone_at_least_mg_per_day=treatment.steroid_at_least,
     )
 
 

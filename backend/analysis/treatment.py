@@ -4,7 +4,7 @@ A list that nobody reviewed at the visit proves no absence: then the recorded do
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from backend.instruments import lldas
 from backend.instruments.logic import Truth, every
-from backend.instruments.steroids import EQUAL_TO_5_MG, as_decimal, as_prednisolone
+from backend.instruments.steroids import EQUAL_TO_5_MG, NOT_COUNTED, as_decimal, as_prednisolone
 
 STEROID, ANTIMALARIAL = "steroid", "antimalarial"
 OTHER_CLASSES = ("immunosuppressant", "biologic")
@@ -40,7 +40,8 @@ class Medication:
 class Treatment:
     """At one visit. `steroid_mg`: prednisolone a day, averaged; None where unknown, then at least `steroid_at_least`.
 
-    `immunosuppressant_or_biologic`: none, stable or changed; None where unknown. `medication_ids`: what was counted.
+    `immunosuppressant_or_biologic`: none, stable or changed; None where unknown. `rescue`: whether any was given, None
+    where nobody can tell. `medication_ids`: what was counted.
     """
 
     steroid_mg: Decimal | None = None
@@ -48,7 +49,7 @@ class Treatment:
     antimalarial: bool = False
     immunosuppressant_or_biologic: str | None = None
     within_maintenance: Truth = None
-    rescue: bool = False
+    rescue: Truth = None
     medication_ids: tuple[UUID, ...] = ()
 
     def steroid_for(self, limit: Decimal) -> Decimal | None:
@@ -69,7 +70,7 @@ def treatment_on(
     The steroid is averaged over the `average_days` days before the visit's day and that day excluded; other treatment
     is stable where nothing of it began, ended or changed its dose in the `stable_days` days up to the visit.
     """
-    steroids = [one for one in medications if one.drug_class == STEROID and one.systemic]
+    steroids = _each_day_once([one for one in medications if one.drug_class == STEROID and one.systemic])
     days = [day - timedelta(days=n) for n in range(1, average_days + 1)]
     counted = [one for one in steroids if any(one.on(that) for that in days)]
     taken = [(one, that) for one in counted for that in days if one.on(that)]
@@ -79,19 +80,37 @@ def treatment_on(
     others = [one for one in medications if one.drug_class in OTHER_CLASSES]
     now = [one for one in others if one.on(day)]
     used = {one.id for one in (*counted, *now)}
+    rescued = any(one.rescue and since < one.since <= day for one in medications)
     return Treatment(
         steroid_mg=known if whole else None,
         steroid_at_least=known,
         antimalarial=any(one.drug_class == ANTIMALARIAL and one.on(day) for one in medications),
         immunosuppressant_or_biologic=_kind(now, others, day - timedelta(days=stable_days), day, reviewed=reviewed),
         within_maintenance=_within([one for one in medications if one.on(day)], reviewed=reviewed),
-        rescue=any(one.rescue and since < one.since <= day for one in medications),
+        rescue=True if rescued else False if reviewed else None,
         medication_ids=tuple(sorted(used, key=str)),
     )
 
 
+def _each_day_once(regimens: Sequence[Medication]) -> list[Medication]:
+    """The regimens with the day of a dose change counted as the new dose's alone.
+
+    A dose is changed at one moment, and both regimens hold its date. What began and ended on that one day was given
+    beside whatever followed it.
+    """
+    begun = {(one.drug, one.since) for one in regimens}
+    return [
+        replace(one, until=one.until - timedelta(days=1))
+        if one.until is not None and one.since < one.until and (one.drug, one.until) in begun
+        else one
+        for one in regimens
+    ]
+
+
 def _prednisolone(one: Medication) -> Fraction | None:
     """mg of prednisolone a day, exactly: by the instrument's table, else by what the study says of the drug."""
+    if one.drug in NOT_COUNTED:
+        return Fraction(0)
     if one.mg_per_day is None:
         return None
     if one.drug in EQUAL_TO_5_MG:

@@ -54,8 +54,12 @@ def score(
     glucocorticoids: Sequence[steroids.Dose] | None = None,
     antimalarial: bool | None = None,
     immunosuppressant_or_biologic: str | None = None,
+    prednisolone_at_least_mg_per_day: Decimal = Decimal(0),
 ) -> Remission:
-    """The state at one visit. An antimalarial neither helps nor hinders; it is kept for the record."""
+    """The state at one visit. An antimalarial neither helps nor hinders; it is kept for the record.
+
+    `prednisolone_at_least_mg_per_day`: what is known of a dose that is not known as a whole.
+    """
     del antimalarial
     present = frozenset(sledai_present or ())
     open_ones = frozenset(WEIGHTS) if sledai_present is None else frozenset(sledai_not_assessed or ())
@@ -70,7 +74,9 @@ def score(
         "treatment_stable": None if other is None else other != "changed",
     }
     remission = every(*criteria.values())
-    drug_free = every(None if dose is None else dose == 0, None if other is None else other == "none")
+    least = max(prednisolone_at_least_mg_per_day, steroids.at_least_per_day(glucocorticoids))
+    no_steroid = False if least > 0 else None if dose is None else dose == 0
+    drug_free = every(no_steroid, None if other is None else other == "none")
     score_of = sledai2k.score(sledai_present, sledai_not_assessed)
     return Remission(
         doris=remission,

@@ -24,6 +24,7 @@ EQUAL_TO_5_MG: Mapping[str, Decimal] = {
     "cortisone": Decimal(25),
     "deflazacort": Decimal(6),
 }
+NOT_COUNTED = ("fludrocortisone",)  # whatever the dose: it replaces a mineralocorticoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def per_day(doses: Iterable[Dose] | None) -> Decimal | None:
         return None
     total = Fraction(0)
     for dose in doses:
+        if dose.drug in NOT_COUNTED:
+            continue
         daily = dose.daily()
         if daily is None:
             return None

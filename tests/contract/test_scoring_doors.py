@@ -59,7 +59,10 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {
             "sledai_present": ["low_complement"],
             "pga": D("0.4"),
-            "glucocorticoids": [{"drug": "methylprednisolone", "mg": D(8), "every_days": D(2)}],
+            "glucocorticoids": [
+                {"drug": "methylprednisolone", "mg": D(8), "every_days": D(2)},
+                {"drug": "fludrocortisone", "mg_per_day": D("0.1")},
+            ],
             "immunosuppressant_or_biologic": "none",
         },
         {"doris": True, "sledai_2k": 2, "clinical_sledai": 0, "prednisolone_equivalent_mg_per_day": 5},

@@ -250,6 +250,16 @@ def test_no_regimen_is_no_steroid() -> None:
     assert scored(prednisolone_mg_per_day=None, glucocorticoids=[]).drug_free is True
 
 
+@pytest.mark.parametrize(("mg", "expected"), [("2.5", False), ("0", None), (None, None)])
+def test_one_known_regimen_is_no_freedom_from_drugs_whatever_the_others_are(mg: str | None, *, expected: Truth) -> None:
+    """instruments.md §7.1: a part that is false settles, however much is unknown; 2.5 mg settle no limit of 5."""
+    known = {"drug": "prednisolone", "mg_per_day": None if mg is None else Decimal(mg)}
+    answer = scored(prednisolone_mg_per_day=None, glucocorticoids=[known, {"drug": "dexamethasone"}])
+    assert answer.drug_free is expected
+    assert answer.drug_free_doris is expected
+    assert (answer.criteria[DOSE], answer.doris) == (None, None)
+
+
 def test_drug_free_remission_needs_both() -> None:
     assert scored().drug_free_doris is True
     assert scored(prednisolone_mg_per_day=Decimal(5)).drug_free_doris is False

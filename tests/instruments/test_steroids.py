@@ -116,6 +116,15 @@ def test_one_unknown_dose_makes_the_sum_unknown(unknown: dict[str, Any]) -> None
     assert per_day(unknown, regimen("prednisolone", "5")) is None
 
 
+@pytest.mark.parametrize("mg", ["0.1", "300", None])
+def test_fludrocortisone_may_stand_in_the_list_and_counts_nothing(mg: str | None) -> None:
+    """instruments.md §8: not counted, whatever the dose."""
+    assert per_day(regimen("fludrocortisone", mg)) == 0
+    assert per_day(regimen("fludrocortisone", mg), regimen("prednisolone", "5")) == 5
+    lldas = INSTRUMENTS["lldas"](glucocorticoids=[regimen("fludrocortisone", mg), regimen("prednisolone", "7.5")])
+    assert lldas.criteria["4_prednisolone_le_7_5"] is True
+
+
 def exactly(regimens: Sequence[tuple[str, int, int]]) -> Fraction:
     return sum((Fraction(mg, days) * 5 / Fraction(EQUALS_5_MG[drug]) for drug, mg, days in regimens), Fraction())
 

@@ -114,7 +114,9 @@ def responses(before: Mapping[str, Any], now: Mapping[str, Any], mg: float | Non
         None if unseen else sum(WEIGHTS[one] for one in was) - score >= 4,
         None if pga is None else round(pga - before["pga"]["value"], 6) < 0.3,
         not new_a and new_b <= 1,
-        not now["treatment"]["rescue_treatment"],
+        None
+        if mg is None and now["treatment"]["rescue_treatment"] is None
+        else not now["treatment"]["rescue_treatment"],
     ]
     others = [
         not present - was,

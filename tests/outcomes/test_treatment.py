@@ -81,6 +81,33 @@ def test_a_dose_change_counts_each_day_by_its_own_dose() -> None:
     assert at_visit(*down).medication_ids == tuple(sorted((one.id for one in down), key=str))
 
 
+@pytest.mark.parametrize(
+    ("regimens", "mg"),
+    [
+        # stopped and begun anew at one moment four days ago: three days of 14, then four of 7, by hand 70 / 7
+        ([("prednisone", 14, 100, 4), ("prednisone", 7, 4)], "10"),
+        ([("prednisone", 5, 100, 7), ("prednisone", 5, 7)], "5"),
+        # a pulse of one day was given, whatever of the same drug began on that day: (500 + 7 * 4) * 1.25 / 7
+        ([("methylprednisolone", 500, 4, 4), ("methylprednisolone", 4)], "94.2857142857"),
+        (
+            [("methylprednisolone", 500, 4, 4), ("methylprednisolone", 4, 4)],
+            "92.1428571429",
+        ),  # (500 + 4 * 4) * 1.25 / 7
+        # another drug is another regimen, and topical is another route
+        ([("prednisone", 14, 100, 4), ("prednisolone", 7, 4)], "12"),  # (4 * 14 + 4 * 7) / 7
+    ],
+)
+def test_the_day_of_a_dose_change_counts_once(regimens: list[tuple[Any, ...]], mg: str) -> None:
+    """instruments.md §8: averaged over the regimen, so no day can hold the old dose and the new one of one drug."""
+    found = at_visit(*(taken(*one) for one in regimens))
+    assert found.steroid_mg == Decimal(mg)
+
+
+def test_a_topical_form_of_the_drug_ends_no_regimen() -> None:
+    found = at_visit(taken("prednisone", 7, 100, 4), taken("prednisone", 40, 4, systemic=False))
+    assert found.steroid_mg == 4
+
+
 def test_topical_steroid_is_not_counted() -> None:
     found = at_visit(taken("prednisone", 40, systemic=False))
     assert (found.steroid_mg, found.steroid_at_least, found.medication_ids) == (0, 0, ())
@@ -88,7 +115,13 @@ def test_topical_steroid_is_not_counted() -> None:
 
 @pytest.mark.parametrize(
     ("drug", "per_mg", "mg"),
-    [("fludrocortisone", "0", "0"), ("unheard_of", "0.25", "2"), ("unheard_of", None, None), ("prednisone", "9", "8")],
+    [
+        ("fludrocortisone", None, "0"),
+        ("fludrocortisone", "1", "0"),
+        ("unheard_of", "0.25", "2"),
+        ("unheard_of", None, None),
+        ("prednisone", "9", "8"),
+    ],
 )
 def test_what_a_steroid_counts_as(drug: str, per_mg: str | None, mg: str | None) -> None:
     said = None if per_mg is None else Decimal(per_mg)
@@ -217,6 +250,14 @@ def test_rescue_counts_only_from_the_day_after_treatment_began(since: int, rescu
 def test_rescue_stays_once_given_and_is_never_guessed() -> None:
     assert at_visit(taken("belimumab", 10, 20, 19, rescue=True)).rescue is True
     assert at_visit(taken("prednisone", 1000, 5)).rescue is False
+
+
+def test_an_unreviewed_list_proves_a_rescue_and_no_absence_of_one() -> None:
+    """Decision 0012: an empty list proves nothing."""
+    assert at_visit(reviewed=False).rescue is None
+    assert at_visit(taken("prednisone", 5), reviewed=False).rescue is None
+    assert at_visit(taken("prednisone", 60, 20, 19, rescue=True), reviewed=False).rescue is True
+    assert at_visit().rescue is False
 
 
 def test_what_was_counted_is_named() -> None:
