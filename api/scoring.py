@@ -257,6 +257,7 @@ class _Composite(Body):
 
 class LldasInput(_Composite):
     previous_visit_sledai_present = descriptors()
+    previous_visit_sledai_not_assessed = descriptors()
     haemolytic_anaemia = _yes_no()
     gastrointestinal_activity = _yes_no()
     standard_stable_immunosuppression = _yes_no()

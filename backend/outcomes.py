@@ -214,11 +214,12 @@ def _lldas(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slo
         for measure in ("lldas", "lldas_registration", "lldas_registration_without_serology"):
             yield measure, None, {}, (), (Reason("no_assessment"),)
         return
-    earlier = [one for one in line if one.visit.at < scored.visit.at and one.present is not None]
-    previous = earlier[-1] if earlier else None
-    found = response.lldas_of(previous, scored)
+    earlier = [one for one in line if one.visit.at < scored.visit.at]
+    previous, graded = response.last_assessed(earlier)
+    found = response.lldas_of(earlier, scored)
     inputs = (
         *_found_at(dossier, previous, "sledai2k"),
+        *(_found_at(dossier, graded, "bilag2004") if scored.bilag is not None else ()),
         *_found_at(dossier, scored, "sledai2k", "pga", "bilag2004", "treatment"),
         *_treatment(dossier, scored),
     )

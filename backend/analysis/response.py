@@ -16,11 +16,10 @@ from backend.analysis.treatment import UNKNOWN, Treatment
 from backend.instruments import bilag2004, doris, lldas, pga, sledai2k, sri4
 from backend.instruments.bilag2004 import GRADES, Graded
 from backend.instruments.bilag_items import SYSTEMS
-from backend.instruments.logic import Reading, Truth
+from backend.instruments.logic import Reading, Truth, every
 from backend.instruments.units import convert
 
 ACTIVE = ("A", "B", "C")
-ASKED_ABOUT = ("leukopenia", "thrombocytopenia", "fever")
 # What a visit's laboratory values are called in the instrument: code → (key, unit, key of the limit, which limit).
 _LABS: Mapping[str, tuple[str, str]] = {
     "urine_protein_24h": ("urine_protein_24h_g", "g/(24.h)"),
@@ -93,14 +92,21 @@ def score_all(visits: Sequence[Visit], involved_before: Mapping[str, bool]) -> l
         bilag = None
         answered = visit.answers.get("bilag2004")
         if answered is not None:
-            involved |= answered.get("previously_involved") or {}
+            said = answered.get("previously_involved") or {}
+            involved |= {system: ever for system, ever in said.items() if not involved.get(system)}
             bilag = {
                 system: bilag_grade(system, answered, involved.get(system), renal, visit.asked) for system in SYSTEMS
             }
             involved |= {system: True for system, one in bilag.items() if one.grade in ACTIVE}
-            renal = (answered.get("systems") or {}).get("renal", {}).get("current")
+            renal = _kidney_of(answered) or renal
         found.append(_scored(visit, bilag))
     return found
+
+
+def _kidney_of(answered: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The kidney's values of a form; None where none was filled in: those before stay the last."""
+    current = ((answered.get("systems") or {}).get("renal") or {}).get("current") or {}
+    return current if any(value is not None for value in current.values()) else None
 
 
 def bilag_grade(
@@ -115,13 +121,20 @@ def bilag_grade(
     Where treatment may explain low counts (`asked`), haematology counts only if somebody said that lupus does.
     """
     given = dict((answered.get("systems") or {}).get(system) or {})
-    if system == "haematological" and {"leukopenia", "thrombocytopenia"} & set(asked):
-        given["current"] = {"attributable_to_sle": None, **(given.get("current") or {})}
+    if system == "haematological":
+        given["current"] = _blood_of(answered, asked)
     if "items" in given:
         given["items"] = {int(number): code for number, code in (given["items"] or {}).items()}
     if system == "renal":
         given["previous"] = renal
     return bilag2004.grade(system, involved, **given)
+
+
+def _blood_of(answered: Mapping[str, Any], asked: Sequence[str]) -> Mapping[str, Any]:
+    """The blood's values of a form; where treatment may explain them, the cause is unknown until somebody said it."""
+    current = ((answered.get("systems") or {}).get("haematological") or {}).get("current") or {}
+    unsaid = {"attributable_to_sle": None} if {"leukopenia", "thrombocytopenia"} & set(asked) else {}
+    return {**unsaid, **current}
 
 
 def _scored(visit: Visit, bilag: Mapping[str, Graded] | None) -> Scored:
@@ -186,19 +199,30 @@ def _sledai(scored: Scored) -> int | None:
     return scored.sledai.sledai_2k if scored.sledai is not None else None
 
 
-def lldas_of(previous: Scored | None, now: Scored) -> lldas.LowActivity:
-    """The state of a visit; `previous` is the assessment before, None at the first."""
+def last_assessed(earlier: Sequence[Scored]) -> tuple[Scored | None, Scored | None]:
+    """Of visits in order of time the last with a SLEDAI-2K and the last with a BILAG-2004: few have both."""
+    newest = earlier[::-1]
+    return (
+        next((one for one in newest if one.present is not None), None),
+        next((one for one in newest if one.bilag is not None), None),
+    )
+
+
+def lldas_of(earlier: Sequence[Scored], now: Scored) -> lldas.LowActivity:
+    """The state of a visit; `earlier`: the visits before it in order of time, none at the first."""
+    previous, graded = last_assessed(earlier)
     said = now.visit.answers.get("treatment") or {}
     return lldas.score(
         sledai_present=now.present,
         sledai_not_assessed=now.not_assessed,
         previous_visit_sledai_present=previous.present if previous is not None else None,
+        previous_visit_sledai_not_assessed=previous.not_assessed if previous is not None else None,
         haemolytic_anaemia=_haemolysis(now),
         gastrointestinal_activity=_gastrointestinal(now),
         pga=now.pga,
         prednisolone_mg_per_day=now.visit.treatment.steroid_for(lldas.MAX_PREDNISOLONE_MG),
         standard_stable_immunosuppression=_stable(said, now.visit.treatment),
-        new_bilag_activity=_new_bilag(previous, now),
+        new_bilag_activity=_new_bilag(graded, now),
     )
 
 
@@ -216,9 +240,8 @@ def _haemolysis(now: Scored) -> Truth:
     said = (now.visit.answers.get("treatment") or {}).get("haemolytic_anaemia")
     if said is not None:
         return bool(said)
-    systems = (now.visit.answers.get("bilag2004") or {}).get("systems") or {}
-    found = (systems.get("haematological") or {}).get("current") or {}
-    return found.get("active_haemolysis")
+    found = _blood_of(now.visit.answers.get("bilag2004") or {}, now.visit.asked)
+    return every(found.get("active_haemolysis"), found.get("attributable_to_sle", True))
 
 
 def _gastrointestinal(now: Scored) -> Truth:
@@ -231,11 +254,11 @@ def _gastrointestinal(now: Scored) -> Truth:
     return None if set(possible_grades(graded)) & set(ACTIVE) else False
 
 
-def _new_bilag(previous: Scored | None, now: Scored) -> Truth:
-    """Whether a system has a new A or B since the visit before; not asked where BILAG was not assessed at both."""
-    if previous is None or previous.bilag is None or now.bilag is None:
+def _new_bilag(last: Scored | None, now: Scored) -> Truth:
+    """Whether a system has a new A or B since the last BILAG; not asked at a visit that has none."""
+    if now.bilag is None:
         return False
-    worse = sri4.worsening(previous.bilag_possible(), now.bilag_possible())
+    worse = sri4.worsening(last.bilag_possible() if last is not None else {}, now.bilag_possible())
     if worse.new_a or worse.new_b:
         return True
     return None if worse.unknown else False

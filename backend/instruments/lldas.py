@@ -1,6 +1,7 @@
 """LLDAS, the lupus low disease activity state: five criteria of Franklyn 2016, the registration's wording beside it.
 
-Criterion 2 follows Oon 2019: no SLEDAI-2K descriptor that was absent at the visit before, no new BILAG activity.
+Criterion 2 follows Oon 2019: no SLEDAI-2K descriptor that was absent at the visit before, no new BILAG activity; where
+the registration excludes serology, no clinical one.
 The study product does not count as an investigational drug of criterion 5.
 """
 
@@ -67,8 +68,9 @@ def score(
     glucocorticoids: Sequence[steroids.Dose] | None = None,
     standard_stable_immunosuppression: bool | None = None,
     new_bilag_activity: bool | None = False,
+    previous_visit_sledai_not_assessed: Collection[str] | None = (),
 ) -> LowActivity:
-    """The state at one visit. `new_bilag_activity` counts where BILAG was assessed now and at the visit before."""
+    """The state at one visit. `new_bilag_activity`: since the last BILAG, where it was assessed now."""
     present = frozenset(sledai_present or ())
     open_ones = frozenset(WEIGHTS) if sledai_present is None else frozenset(sledai_not_assessed or ())
     whole = prednisolone_mg_per_day if prednisolone_mg_per_day is not None else steroids.per_day(glucocorticoids)
@@ -76,23 +78,27 @@ def score(
     low = _at_most(present, open_ones, frozenset(), MAX_SLEDAI)
     low_without_serology = _at_most(present, open_ones, SEROLOGICAL, MAX_SLEDAI)
     quiet = _none_of(MAJOR, present, open_ones)
-    new, only_serology = _new(present, open_ones, previous_visit_sledai_present)
+    unseen = frozenset(previous_visit_sledai_not_assessed or ())
+    new = _new(present, open_ones, previous_visit_sledai_present, unseen)
+    new_clinical = _new(present - SEROLOGICAL, open_ones - SEROLOGICAL, previous_visit_sledai_present, unseen)
+    no_new_bilag = negated(new_bilag_activity)
     criteria = {
         "1_sledai_le_4_no_major_organ": every(
             low, quiet, negated(haemolytic_anaemia), negated(gastrointestinal_activity)
         ),
-        "2_no_new_activity": every(negated(new), negated(new_bilag_activity)),
+        "2_no_new_activity": every(negated(new), no_new_bilag),
         "3_pga_le_1": compared(pga, MAX_PGA, lambda value, limit: value <= limit),
         "4_prednisolone_le_7_5": compared(dose, MAX_PREDNISOLONE_MG, lambda value, limit: value <= limit),
         "5_stable_treatment": standard_stable_immunosuppression,
     }
-    rest = [truth for name, truth in criteria.items() if not name.startswith("1_")]
+    second, *others = [truth for name, truth in criteria.items() if not name.startswith("1_")]
+    clinical = every(low_without_serology, quiet, negated(new_clinical), no_new_bilag, *others)
     reasons = [
         Reason(f"{name}_{'not_met' if truth is False else 'unknown'}")
         for name, truth in criteria.items()
         if truth is not True
     ]
-    if only_serology:
+    if new and new_clinical is False:
         reasons.append(Reason("only_serology_is_new"))  # unsettled whether that alone is new activity
     if previous_visit_sledai_present is None:
         reasons.append(Reason("no_previous_visit"))
@@ -101,7 +107,7 @@ def score(
         criteria=criteria,
         sledai_2k=None if open_ones else sledai2k.weight(present),
         prednisolone_equivalent_mg_per_day=whole,
-        registration_wording=RegistrationWording(every(low, quiet, *rest), every(low_without_serology, quiet, *rest)),
+        registration_wording=RegistrationWording(every(low, quiet, second, *others), clinical),
         reasons=tuple(reasons),
     )
 
@@ -120,14 +126,15 @@ def _none_of(organs: frozenset[str], present: frozenset[str], open_ones: frozens
     return None if organs & open_ones else True
 
 
-def _new(present: frozenset[str], open_ones: frozenset[str], previous: Collection[str] | None) -> tuple[Truth, bool]:
-    """Whether a descriptor is present that was not at the visit before, and whether all such are serological."""
+def _new(
+    present: frozenset[str], open_ones: frozenset[str], previous: Collection[str] | None, unseen: frozenset[str]
+) -> Truth:
+    """Whether a descriptor is present that was absent at the visit before; of one `unseen` then nobody can tell."""
     if previous is None:
-        return None, False
-    new = present - frozenset(previous)
-    if new:
-        return True, new <= SEROLOGICAL
-    return (None if open_ones - frozenset(previous) else False), False
+        return None
+    if present - frozenset(previous) - unseen:
+        return True
+    return None if (present | open_ones) - frozenset(previous) else False
 
 
 def within_maintenance(drug: str, mg_per_day: Fraction | Decimal | None) -> Truth:

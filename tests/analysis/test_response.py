@@ -150,3 +150,115 @@ def test_a_steroid_on_an_unreviewed_list_is_no_freedom_from_drugs() -> None:
     assert (found.drug_free, found.drug_free_doris) == (False, False)
     (nothing,) = line(seen(90, SAID_NOTHING, treatment=treated(reviewed=False)))
     assert response.doris_of(nothing).drug_free is None
+
+
+# --- LLDAS: nothing new since the assessments before --------------------------------------------------------------
+
+NEW = "2_no_new_activity"
+
+
+def low_activity(*visits: Visit) -> Any:
+    """LLDAS of the last visit, against the assessments before it."""
+    *earlier, now = line(*visits)
+    return response.lldas_of(earlier, now)
+
+
+def test_a_descriptor_left_open_at_the_visit_before_is_not_new_for_sure() -> None:
+    """Not assessed, or marked without the cause that had to be said (instruments.md §1, CAR-T trap)."""
+    unseen = low_activity(seen(60, sledai(not_assessed=["alopecia"])), seen(90, sledai("alopecia")))
+    assert (unseen.criteria[NEW], unseen.lldas) == (None, None)
+    asked = ("leukopenia",)
+    lupus = sledai("leukopenia", attribution={"leukopenia": "lupus"})
+    unsaid = low_activity(seen(28, sledai("leukopenia"), asked=asked), seen(60, lupus, asked=asked))
+    assert (unsaid.criteria[NEW], unsaid.lldas) == (None, None)
+    treatment = sledai("leukopenia", attribution={"leukopenia": "treatment"})
+    absent = low_activity(seen(28, treatment, asked=asked), seen(60, lupus, asked=asked))
+    assert (absent.criteria[NEW], absent.lldas) == (False, False)
+
+
+SCLERITIS = graded({"ophthalmic": {"72": 4}})  # a severe scleritis that is new: A
+
+
+@pytest.mark.parametrize(
+    ("at_90", "at_150", "at_180", "expected"),
+    [
+        (graded(), {}, SCLERITIS, False),  # none on day 150: against day 90
+        (SCLERITIS, {}, SCLERITIS, True),
+        (graded(), SCLERITIS, SCLERITIS, True),
+        (SCLERITIS, graded(), SCLERITIS, False),
+        ({}, {}, SCLERITIS, None),  # nothing to compare an A with
+        ({}, {}, graded(), True),  # D everywhere, whatever it was before
+        (graded(), {}, {}, True),  # day 150 asks for none, and so it is not asked about
+    ],
+)
+def test_new_bilag_activity_is_new_since_the_last_bilag(at_90: Any, at_150: Any, at_180: Any, expected: Any) -> None:
+    """Oon 2019: no new BILAG activity. The visits on days 120 and 150 take SLEDAI-2K without BILAG-2004."""
+    found = low_activity(seen(90, at_90), seen(150, at_150), seen(180, at_180))
+    assert (found.criteria[NEW], found.lldas) == (expected, expected)
+
+
+def test_descriptors_are_compared_with_the_last_sledai() -> None:
+    bare = {"sledai2k": None, "pga": None}
+    found = low_activity(seen(60, sledai("rash")), seen(70, bare, graded()), seen(90, sledai("rash"), graded()))
+    assert found.criteria[NEW] is True
+    first = low_activity(seen(90))
+    assert (first.criteria[NEW], first.lldas) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("haemolysis", "cause", "asked", "expected"),
+    [
+        (True, {"attributable_to_sle": True}, (), False),
+        (True, {"attributable_to_sle": False}, (), True),
+        (True, {"attributable_to_sle": None}, (), None),
+        (True, {}, (), False),  # of lupus unless said otherwise
+        (True, {}, ("leukopenia",), None),  # but not where treatment may be the cause
+        (False, {}, ("leukopenia",), True),
+        (None, {"attributable_to_sle": True}, (), None),
+    ],
+)
+def test_haemolysis_counts_where_lupus_is_its_cause(haemolysis: Any, cause: Any, asked: Any, expected: Any) -> None:
+    """Franklyn 2016: no haemolytic anaemia, as activity of lupus."""
+    blood = {name: value for name, value in BLOOD.items() if name != "attributable_to_sle"}
+    unsaid = {"treatment": {**REVIEWED, "haemolytic_anaemia": None}}
+    form = graded(blood={**blood, "active_haemolysis": haemolysis, **cause})
+    found = low_activity(seen(60, form, asked=asked), seen(90, form, unsaid, asked=asked))
+    assert found.criteria["1_sledai_le_4_no_major_organ"] is expected
+
+
+# --- BILAG-2004: what the assessments before have left ------------------------------------------------------------
+
+
+def kidney(grams: str) -> dict[str, Any]:
+    return {**KIDNEY, "urine_protein_24h_g": Decimal(grams)}
+
+
+@pytest.mark.parametrize("between", [None, {}, dict.fromkeys(KIDNEY)])
+def test_a_form_without_the_kidney_leaves_the_values_before(between: Any) -> None:
+    """Isenberg 2005: 1.2 g after 4.0 g have fallen by 70 %, improved, C; without a value before they are severe, B."""
+    visits = [
+        seen(0, graded(kidney=kidney("4.0"))),
+        seen(28, graded(kidney=between)),
+        seen(60, graded(kidney=kidney("1.2"))),
+    ]
+    grades = [one.bilag["renal"].grade for one in line(*visits) if one.bilag is not None]
+    assert grades == ["B", "D", "C"]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "grade"),
+    [({}, {"mucocutaneous": False}, "D"), ({"mucocutaneous": True}, {"mucocutaneous": False}, "D"), ({}, {}, "D")],
+)
+def test_a_system_that_was_active_is_never_again_one_that_was_not(first: Any, later: Any, grade: str) -> None:
+    """Isenberg 2005: D is no activity in a system once involved, E in one that never was."""
+    severe = graded({"mucocutaneous": {"5": 4}}, involved=first)
+    before, now = line(seen(0, severe), seen(28, graded(involved=later)))
+    assert before.bilag is not None
+    assert now.bilag is not None
+    assert (before.bilag["mucocutaneous"].grade, now.bilag["mucocutaneous"].grade) == ("A", grade)
+
+
+def test_a_system_that_was_never_involved_stays_so() -> None:
+    (only,) = line(seen(0, graded(involved={"mucocutaneous": False})))
+    assert only.bilag is not None
+    assert (only.bilag["mucocutaneous"].grade, only.bilag["ophthalmic"].grade) == ("E", None)

@@ -47,6 +47,7 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {
             "sledai_present": ["arthritis"],
             "previous_visit_sledai_present": ["arthritis"],
+            "previous_visit_sledai_not_assessed": ["rash"],
             "haemolytic_anaemia": False,
             "gastrointestinal_activity": False,
             "pga": D("1.0"),

@@ -195,6 +195,27 @@ def test_a_descriptor_not_assessed_may_be_new(
     assert answer.lldas is expected
 
 
+@pytest.mark.parametrize(
+    ("before", "unseen", "now", "expected"),
+    [
+        ((), ("alopecia",), ("alopecia",), None),  # may have been there already
+        ((), ("alopecia",), ("rash",), False),  # the rash was looked for and absent
+        ((), ("alopecia",), ("alopecia", "leukopenia"), False),
+        ((), ("alopecia",), (), True),
+        (("rash",), ("alopecia",), ("rash",), True),
+        ((), ALL, ("alopecia",), None),
+        ((), None, ("alopecia",), False),
+    ],
+)
+def test_a_descriptor_not_assessed_at_the_visit_before_may_be_an_old_one(
+    before: tuple[str, ...], unseen: tuple[str, ...] | None, now: tuple[str, ...], *, expected: Truth
+) -> None:
+    """instruments.md §1 and §7: not assessed is not absent, and unknown stays unknown."""
+    answer = scored(sledai_present=now, previous_visit_sledai_present=before, previous_visit_sledai_not_assessed=unseen)
+    assert answer.criteria == {FIRST: True, SECOND: expected, THIRD: True, FOURTH: True, FIFTH: True}
+    assert answer.lldas is expected
+
+
 @pytest.mark.parametrize(("value", "expected"), [(False, True), (True, False), (None, None)])
 def test_new_bilag_activity_is_new_activity(value: Truth, expected: Truth) -> None:
     """Oon 2019: and no new BILAG activity."""
@@ -233,6 +254,25 @@ def test_serology_alone_that_is_new_is_flagged(before: tuple[str, ...], now: tup
     answer = scored(sledai_present=now, previous_visit_sledai_present=before)
     assert ("only_serology_is_new" in rules(answer)) is flagged
     assert answer.criteria[SECOND] is (set(now) <= set(before))
+
+
+@pytest.mark.parametrize(
+    ("now", "unknown", "whole", "without"),
+    [
+        (("low_complement",), (), False, True),
+        (("low_complement", "increased_dna_binding"), (), False, True),
+        (("low_complement", "rash"), (), False, False),
+        ((), ("low_complement",), None, True),
+        ((), ("rash",), None, None),
+    ],
+)
+def test_new_serology_does_not_fail_the_reading_that_excludes_serology(
+    now: tuple[str, ...], unknown: tuple[str, ...], *, whole: Truth, without: Truth
+) -> None:
+    """instruments.md §5, registration: irrespective of serology, of what is new as of the points."""
+    answer = scored(sledai_present=now, sledai_not_assessed=unknown)
+    assert (answer.criteria[SECOND], answer.registration_wording.lldas) == (whole, whole)
+    assert answer.registration_wording.lldas_if_serology_excluded is without
 
 
 # --- Criteria 3, 4 and 5 ------------------------------------------------------------------------------------------

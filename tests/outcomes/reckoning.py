@@ -118,8 +118,8 @@ def responses(before: Mapping[str, Any], now: Mapping[str, Any], mg: float | Non
         if mg is None and now["treatment"]["rescue_treatment"] is None
         else not now["treatment"]["rescue_treatment"],
     ]
+    new = present - was
     others = [
-        not present - was,
         None if pga is None else pga <= 1,
         None if mg is None else mg <= 7.5,
         stable,
@@ -132,9 +132,9 @@ def responses(before: Mapping[str, Any], now: Mapping[str, Any], mg: float | Non
     ]
     return {
         "sri4": three(sri4),
-        "lldas": three([low, *others]),
-        "lldas_registration": three([low, *others]),  # kidney and vessels are on both lists of organs
-        "lldas_registration_without_serology": three([low_clinical, *others]),
+        "lldas": three([low, not new, *others]),
+        "lldas_registration": three([low, not new, *others]),  # kidney and vessels are on both lists of organs
+        "lldas_registration_without_serology": three([low_clinical, not new - SEROLOGY, *others]),
         "doris": three([*registered, stable]),
         "doris_registration": three(registered),
         "doris_drug_free": three([*registered, stable, None if mg is None else mg == 0]),
