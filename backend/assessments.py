@@ -256,7 +256,7 @@ def score_of(instrument: str, scored: Scored, answers: Mapping[str, Any], dossie
         return {
             "systems": {system: asdict(graded) for system, graded in scored.bilag.items()},
             "registration_view": bilag2004.registration_view(grades, dossier.registered_systems),
-            **asdict(bilag2004.total(grades)),
+            **asdict(response.bilag_total(scored)),
         }
     if instrument in ("crs", "icans"):
         return asdict(getattr(astct, instrument)(**answers))

@@ -275,14 +275,6 @@ def _letters(scored: Scored | None) -> Mapping[str, str | None]:
     return {system: one.grade for system, one in scored.bilag.items()} if scored and scored.bilag else {}
 
 
-def _bilag_total(scored: Scored) -> int | None:
-    """The total, where no item that was not done and no unknown history could change it."""
-    if scored.bilag is None:
-        return None
-    points = [{bilag2004.POINTS[letter] for letter in some} for some in scored.bilag_possible().values()]
-    return sum(min(some) for some in points) if all(len(some) == 1 for some in points) else None
-
-
 def _values_change(codes: Sequence[str]) -> Any:
     def made(dossier: Dossier, _line: Sequence[Scored], scored: Scored | None, slot: Slot | None) -> Iterator[Found]:
         for code in codes:
@@ -314,6 +306,6 @@ _AT_VISITS: Mapping[str, Any] = {
     "doris": _doris,
     "sledai2k": _score_change("sledai2k", lambda one: one.sledai.sledai_2k if one.sledai else None),
     "pga": _score_change("pga", lambda one: one.pga),
-    "bilag2004": _score_change("bilag2004", _bilag_total),
+    "bilag2004": _score_change("bilag2004", lambda one: response.bilag_total(one).numeric_total),
     **{key: _values_change(codes) for key, codes in MEASURES.items()},
 }

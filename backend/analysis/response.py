@@ -5,7 +5,7 @@ of CRS are not lupus by themselves: where the rater marked them without saying s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -109,6 +109,14 @@ def _kidney_of(answered: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return current if any(value is not None for value in current.values()) else None
 
 
+def bilag_total(scored: Scored) -> bilag2004.Total:
+    """The total of the grades; none where an item not done could add to it. D and E are both nothing."""
+    found = bilag2004.total({system: one.grade for system, one in (scored.bilag or {}).items()})
+    points = [{bilag2004.POINTS[letter] for letter in some} for some in scored.bilag_possible().values()]
+    settled = bool(points) and all(len(some) == 1 for some in points)
+    return replace(found, numeric_total=found.minimum_known_total if settled else None)
+
+
 def bilag_grade(
     system: str,
     answered: Mapping[str, Any],
@@ -195,8 +203,12 @@ def sri4_of(baseline: Scored, now: Scored, systems: Sequence[str] = SYSTEMS) -> 
     )
 
 
-def _sledai(scored: Scored) -> int | None:
-    return scored.sledai.sledai_2k if scored.sledai is not None else None
+def _sledai(scored: Scored) -> sri4.Bounds:
+    """SLEDAI-2K between what is present and what might be beside it."""
+    if scored.present is None:
+        return sri4.ANY_SLEDAI
+    known = sledai2k.weight(scored.present)
+    return known, known + sledai2k.weight(scored.not_assessed)
 
 
 def last_assessed(earlier: Sequence[Scored]) -> tuple[Scored | None, Scored | None]:

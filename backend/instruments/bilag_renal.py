@@ -84,7 +84,8 @@ def _measured(current: Values) -> tuple[str, ...]:
 
 
 def _protein_unknown(current: Values) -> bool:
-    return not _measured(current) and current.get("dipstick_level") is None
+    """Without a quantity, unless the dipstick is negative: a positive one may be any amount."""
+    return not _measured(current) and current.get("dipstick_level") != 0
 
 
 def _protein_reaches(current: Values, before: Values, limit: Decimal, *, strictly: bool) -> Reason | None:
@@ -131,7 +132,9 @@ def _dipstick_positive(current: Values, _before: Values) -> Reason | None:
 
 
 def _function_unknown(current: Values) -> bool:
-    return current.get("creatinine_umol_l") is None and current.get("gfr") is None
+    """Without a filtration, unless a creatinine within the limit stands in: a raised one may go with any."""
+    creatinine = current.get("creatinine_umol_l")
+    return current.get("gfr") is None and (creatinine is None or creatinine > CREATININE_UMOL_L)
 
 
 def _beyond(value: Decimal | None, limit: Decimal | None) -> bool:

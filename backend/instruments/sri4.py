@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from backend.instruments import pga
+from backend.instruments import pga, sledai2k
 from backend.instruments.bilag2004 import GRADES
 from backend.instruments.logic import Reason, Truth, every
 
@@ -16,6 +16,9 @@ NEW_B_ALLOWED = 1
 _NEW_B, _NEW_A = 1, NEW_B_ALLOWED + 1
 # What a system's grade may be: one letter where it is known, several where items were not done.
 Possible = Collection[str]
+# What a SLEDAI-2K may be: the least and the most, equal where it is known.
+Bounds = tuple[int, int]
+ANY_SLEDAI: Bounds = (0, sledai2k.MAXIMUM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def score(baseline: State | None, visit: State | None, prohibited_or_rescue_trea
     eight); one that only one side lists is unknown on the other."""
     before, now = baseline or State(), visit or State()
     return respond(
-        (before.sledai_2k, now.sledai_2k),
+        (_bounds(before.sledai_2k), _bounds(now.sledai_2k)),
         (before.pga, now.pga),
         {system: _possible(letter) for system, letter in (before.bilag or {}).items()},
         {system: _possible(letter) for system, letter in (now.bilag or {}).items()},
@@ -64,19 +67,18 @@ def score(baseline: State | None, visit: State | None, prohibited_or_rescue_trea
 
 
 def respond(
-    sledai: tuple[int | None, int | None],
+    sledai: tuple[Bounds, Bounds],
     global_assessment: tuple[Decimal | None, Decimal | None],
     bilag_before: Mapping[str, Possible],
     bilag_now: Mapping[str, Possible],
     rescue: bool | None,
 ) -> Response:
-    """The same where items not done leave a system several possible grades."""
+    """The same where what was not assessed leaves a score bounds, and a system several possible grades."""
     worse = worsening(bilag_before, bilag_now)
     components = {"sledai": _fallen(*sledai), "pga": pga.not_worse(*global_assessment), "bilag": worse.truth}
     unaided = None if rescue is None else not rescue
     responder = every(*components.values(), unaided)
-    start = sledai[0]
-    too_low = start is not None and start < FALL
+    too_low = sledai[0][1] < FALL
     return Response(
         responder=responder,
         components=components,
@@ -92,11 +94,15 @@ def _possible(letter: str | None) -> Possible:
     return GRADES if letter is None else (letter,)
 
 
-def _fallen(before: int | None, now: int | None) -> Truth:
-    """A baseline below 4 cannot fall by 4, whatever the visit says."""
-    if before is not None and before < FALL:
-        return False
-    return None if before is None or now is None else before - now >= FALL
+def _bounds(score: int | None) -> Bounds:
+    return ANY_SLEDAI if score is None else (score, score)
+
+
+def _fallen(before: Bounds, now: Bounds) -> Truth:
+    """Whether the least that it can have fallen by is enough, or the most is not."""
+    if before[0] - now[1] >= FALL:
+        return True
+    return False if before[1] - now[0] < FALL else None
 
 
 def worsening(before: Mapping[str, Possible], now: Mapping[str, Possible]) -> Worsening:

@@ -262,3 +262,61 @@ def test_a_system_that_was_never_involved_stays_so() -> None:
     (only,) = line(seen(0, graded(involved={"mucocutaneous": False})))
     assert only.bilag is not None
     assert (only.bilag["mucocutaneous"].grade, only.bilag["ophthalmic"].grade) == ("E", None)
+
+
+def total_of(form: Mapping[str, Any]) -> Any:
+    (only,) = line(seen(90, form))
+    return response.bilag_total(only)
+
+
+def test_of_an_assessment_in_which_nothing_was_done_there_is_no_total() -> None:
+    """Yee 2010 sums grades that are known; D of items not done may be any grade."""
+    done = total_of(graded({"mucocutaneous": {"5": 1}}))  # a severe eruption that improves: B, 8
+    assert (done.numeric_total, done.minimum_known_total, done.count["B"], done.count["D"]) == (8, 8, 1, 8)
+    nothing = {"systems": {}, "previously_involved": dict.fromkeys(SYSTEMS, True)}
+    undone = total_of({"bilag2004": nothing})
+    assert (undone.numeric_total, undone.minimum_known_total) == (None, 0)
+    partly = graded({"mucocutaneous": {"5": 1, "7": "ND"}})  # the angio-oedema might be A
+    assert (total_of(partly).numeric_total, total_of(partly).minimum_known_total) == (None, 8)
+
+
+def test_d_and_e_are_both_nothing_so_that_a_total_needs_no_history() -> None:
+    found = total_of(graded(involved={}))
+    assert (found.numeric_total, found.minimum_known_total) == (0, 0)
+
+
+# --- SRI-4: a SLEDAI-2K that is known within bounds ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "unseen_before", "now", "unseen_now", "expected"),
+    [
+        (("arthritis", "rash", "seizure"), ["urinary_casts"], (), [], True),  # 14 to 18, then 0: fallen by 14 and more
+        (("arthritis", "rash"), ["urinary_casts"], ("rash",), ["fever"], None),  # 6 to 10, then 2 to 3: by 3 to 8
+        (("arthritis", "rash"), [], ("fever",), ["leukopenia"], True),  # 6, then 1 to 2: by 4 at the least
+        (("arthritis", "rash"), [], ("fever",), ["rash"], None),  # 6, then 1 to 3
+        (("arthritis",), [], ("arthritis",), ["rash"], False),  # 4, then 4 to 6
+        (("arthritis",), ["fever"], ("rash",), [], False),  # 4 to 5, then 2: by 3 at the most
+        (("rash",), ["fever"], (), [], False),  # 2 to 3: below 4 whatever it was
+        (("fever",), ["rash"], (), ["rash"], False),
+    ],
+)
+def test_bounds_that_settle_the_fall_of_sledai(
+    before: Any, unseen_before: Any, now: Any, unseen_now: Any, expected: Any
+) -> None:
+    """Furie 2009: a fall of 4 or more. What is not assessed can add its weight and no more (instruments.md §1, §7)."""
+    start, end = line(
+        seen(-5, sledai(*before, not_assessed=unseen_before), graded()),
+        seen(90, sledai(*now, not_assessed=unseen_now), graded()),
+    )
+    found = response.sri4_of(start, end)
+    assert (found.components["sledai"], found.responder) == (expected, expected)
+    told = "baseline_sledai_below_4" in {one.rule for one in found.reasons}
+    assert told is ("arthritis" not in before)
+
+
+def test_no_sledai_is_anything_between_the_least_and_the_most() -> None:
+    start, end = line(seen(-5, sledai("arthritis"), graded()), seen(90, {"sledai2k": {"present": None}}, graded()))
+    assert response.sri4_of(start, end).components["sledai"] is None
+    start, end = line(seen(-5, {"sledai2k": None}, graded()), seen(90, sledai(), graded()))
+    assert response.sri4_of(start, end).components["sledai"] is None

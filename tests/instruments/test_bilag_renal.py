@@ -374,6 +374,63 @@ def test_a_value_not_done_makes_incomplete_where_it_could_raise_the_grade(
     assert (answer.grade, answer.incomplete) == (expected, incomplete)
 
 
+@pytest.mark.parametrize(
+    ("now", "last", "expected", "learned", "then"),
+    [
+        # a positive dipstick may be 3 g a day
+        ({"dipstick_level": 1}, QUIET, "C", {"urine_protein_24h_g": Decimal(3)}, "B"),
+        ({"dipstick_level": 3}, after(dipstick_level=3), "C", {"upcr_mg_per_mmol": Decimal(300)}, "B"),
+        ({"dipstick_level": 3, **SEDIMENT}, None, "B", {"urine_protein_24h_g": Decimal(3)}, "A"),
+        ({"dipstick_level": 3, **FEATURES[2]}, None, "B", {"acr_mg_per_mmol": Decimal(200)}, "A"),
+    ],
+)
+def test_a_positive_dipstick_leaves_open_how_much_protein_there_is(
+    now: Values, last: Values | None, expected: str, learned: Values, then: str
+) -> None:
+    answer = graded({**NO_QUANTITY, **now}, last)
+    assert (answer.grade, answer.incomplete) == (expected, True)
+    whole = graded({**NO_QUANTITY, **now, **learned}, last)
+    assert (whole.grade, whole.incomplete) == (then, False)
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "expected"),
+    [
+        ({"dipstick_level": 0}, QUIET, "E"),  # negative: it stands in
+        ({"dipstick_level": 3}, QUIET, "B"),  # severe already: risen by two levels and more
+        ({"dipstick_level": 3, **SEDIMENT, **FEATURES[6]}, QUIET, "A"),
+    ],
+)
+def test_a_dipstick_leaves_nothing_open_where_protein_could_not_raise_the_grade(
+    now: Values, last: Values, expected: str
+) -> None:
+    answer = graded({**NO_QUANTITY, **now}, last)
+    assert (answer.grade, answer.incomplete) == (expected, False)
+
+
+UNMEASURED = after(creatinine_umol_l=Decimal(140), gfr=None)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected", "incomplete"),
+    [
+        ({"creatinine_umol_l": Decimal(140)}, "E", True),  # a filtration of 45 would be B
+        ({"creatinine_umol_l": Decimal(140), **SEDIMENT}, "B", True),  # and here A
+        ({"creatinine_umol_l": Decimal(130)}, "E", False),
+        ({"creatinine_umol_l": Decimal(200)}, "B", False),  # severe by itself: 143 % of 140
+        ({"creatinine_umol_l": Decimal(140), **FEATURES[2]}, "B", False),  # 2 and 3 do not make A
+        ({"creatinine_umol_l": Decimal(140), "gfr": Decimal(55)}, "E", False),
+    ],
+)
+def test_a_raised_creatinine_without_a_filtration_leaves_it_open(now: Values, expected: str, incomplete: bool) -> None:
+    """Below 50 where it was not measured last time is severe deterioration: category A, feature 3."""
+    answer = graded({"gfr": None, **now}, UNMEASURED)
+    assert (answer.grade, answer.incomplete) == (expected, incomplete)
+    if incomplete:
+        low = graded({**now, "gfr": Decimal(45)}, UNMEASURED)
+        assert (low.grade, low.incomplete) == ("A" if "active_urinary_sediment" in now else "B", False)
+
+
 def test_pressure_not_done_hides_no_rise_where_there_was_none_to_rise_from() -> None:
     nothing = {"systolic_mmhg": None, "diastolic_mmhg": None}
     assert not graded(nothing, after(**nothing)).incomplete

@@ -103,6 +103,8 @@ def total(form: Mapping[str, Any]) -> int:
 def responses(before: Mapping[str, Any], now: Mapping[str, Any], mg: float | None) -> dict[str, Truth]:
     present, was = set(now["sledai2k"]["present"]), set(before["sledai2k"]["present"])
     unseen = bool(now["sledai2k"]["not_assessed"])
+    most = weight(before["sledai2k"]) - weight(now["sledai2k"])  # what it can have fallen by: everything unseen absent,
+    least = most - sum(WEIGHTS[one] for one in now["sledai2k"]["not_assessed"])  # or present
     score, clinical = (sum(WEIGHTS[one] for one in some) for some in (present, present - SEROLOGY))
     pga = now["pga"]["value"] if "pga" in now else None
     major = bool(present & {"proteinuria", "vasculitis"})
@@ -111,7 +113,7 @@ def responses(before: Mapping[str, Any], now: Mapping[str, Any], mg: float | Non
     new_b = sum(new == "B" and old in "CDE" for old, new in pairs)
     stable = None if mg is None else True
     sri4 = [
-        None if unseen else sum(WEIGHTS[one] for one in was) - score >= 4,
+        True if least >= 4 else False if most < 4 else None,
         None if pga is None else round(pga - before["pga"]["value"], 6) < 0.3,
         not new_a and new_b <= 1,
         None
