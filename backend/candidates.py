@@ -171,11 +171,13 @@ def _grade(dossier: Dossier, term: str, value: Value, baseline: Decimal | None, 
         found = ctcae.grade(version, term, number, unit, value.lln, value.uln, baseline)
     except ctcae.WrongUnit:
         return None  # a study that measures it in another quantity has no grade for it
-    grade = found.grade if found.grade is not None else found.reasons[0].values.get("at_most")
+    known = found.reasons[0].values if found.grade is None else {}
+    grade = found.grade if found.grade is not None else known.get("at_least", known.get("at_most"))
     if grade is None:
         return None
-    worse = beyond and (beyond == "<") == (term in ctcae.WORSE_BELOW)  # it is this grade or worse
-    better = (beyond and not worse) or found.grade is None  # it is this grade or better
+    falls = beyond and (beyond == "<") == (term in ctcae.WORSE_BELOW)
+    worse = falls or "at_least" in known  # it is this grade or worse
+    better = (beyond and not falls) or "at_most" in known  # it is this grade or better
     if (worse and grade < least) or (better and grade >= least):
         return None
     return int(grade)

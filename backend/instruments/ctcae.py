@@ -3,7 +3,8 @@
 Grades that need a clinician (anaemia 4, albumin 4, fever above 40.0 for more than 24 h) are never given here. Of liver
 enzymes, GGT and bilirubin an abnormal baseline (above its upper limit) replaces the limit; one that is not known is
 taken as normal, which never grades too low, and the reason says so. Of creatinine and fibrinogen an unknown baseline
-could make the grade worse: there is none then, but the least it can be. CRS and ICANS have their own (`astct`).
+(of creatinine an unknown limit too) could make the grade worse: there is none then, but the least it can be. CRS and
+ICANS have their own (`astct`).
 """
 
 from collections.abc import Mapping
@@ -174,13 +175,14 @@ def _rise(value: Decimal, uln: Decimal | None, baseline: Decimal | None, high: H
 
 def _creatinine(value: Decimal, uln: Decimal | None, baseline: Decimal | None) -> Grade:
     """Grades 2 and 3 also by the subject's own baseline, the worse counts: below grade 3 it hangs on the baseline."""
+    own = _above(value, tuple(step * baseline for step in CREATININE_OF_BASELINE)) if baseline is not None else 0
+    own = own + 1 if own else 0
     if uln is None:
-        return Grade(None, (Reason("unknown", {"missing": ("uln",)}),))
+        least = {} if baseline is None else {"at_least": own}
+        return Grade(None, (Reason("unknown", {"missing": ("uln",), **least}),))
     by_limit = _above(value, tuple(step * uln for step in CREATININE_OF_ULN))
     if baseline is None and by_limit < 3:
         return Grade(None, (Reason("unknown", {"missing": ("baseline",), "at_least": by_limit}),))
-    own = _above(value, tuple(step * baseline for step in CREATININE_OF_BASELINE)) if baseline is not None else 0
-    own = own + 1 if own else 0
     word = "of_baseline" if own > by_limit else "of_upper_limit"
     return Grade(max(own, by_limit), (Reason(word, {"value": value, "uln": uln, "baseline": baseline}),))
 

@@ -177,7 +177,7 @@ def test_each_boundary_of_a_rise_from_an_abnormal_baseline(
 
 @pytest.mark.parametrize(
     ("term", "unit"),
-    [("alt", "U/L"), ("ast", "U/L"), ("ggt", "U/L"), ("bilirubin", "umol/L"), ("creatinine", "umol/L")],
+    [("alt", "U/L"), ("ast", "U/L"), ("ggt", "U/L"), ("bilirubin", "umol/L")],
 )
 def test_a_rise_without_the_laboratorys_limit_is_unknown(term: str, unit: str) -> None:
     for baseline in ("30", None):
@@ -246,6 +246,20 @@ def test_creatinine_below_grade_three_hangs_on_the_baseline(value: str) -> None:
     answer = graded("creatinine", value, "umol/L", uln="100")
     assert answer.grade is None
     assert answer.reasons[0].values == {"missing": ("baseline",), "at_least": min(g for g in grades if g is not None)}
+
+
+@pytest.mark.parametrize(
+    ("value", "baseline", "least"),
+    [("400", "90", 3), ("270.1", "90", 3), ("270", "90", 2), ("135.1", "90", 2), ("135", "90", 0), ("400", None, None)],
+)
+def test_creatinine_without_the_limit_is_at_least_what_the_baseline_makes_it(
+    value: str, baseline: str | None, least: int | None
+) -> None:
+    """CTCAE v5.0: above 1.5 times the baseline is grade 2, above 3 times grade 3; the limit could only add to it."""
+    answer = graded("creatinine", value, "umol/L", baseline=baseline)
+    assert answer.grade is None
+    known = {} if least is None else {"at_least": least}
+    assert (rules(answer), answer.reasons[0].values) == (["unknown"], {"missing": ("uln",), **known})
 
 
 # --- Fibrinogen -----------------------------------------------------------------------------------------------

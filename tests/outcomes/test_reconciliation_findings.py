@@ -178,6 +178,36 @@ def test_a_baseline_that_comes_late_may_make_a_grade(patient: Patient) -> None:
     assert grades(patient.house) == [("creatinine", 3)]
 
 
+def test_fibrinogen_without_a_baseline_is_listed_with_the_least_that_it_is(patient: Patient) -> None:
+    """0.8 is 0.4 of the limit 2.0: grade 3 of CTCAE v5.0, grade 4 if it fell by three quarters. 1.0 is 2 or worse."""
+    count(patient, "fibrinogen", 1.0, {"lln": 2.0}, days=5)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "fibrinogen", 0.8, {"lln": 2.0}, days=4)
+    count(patient, "fibrinogen", 1.0, {"lln": 2.0}, days=3)
+    found = line(patient.house, LABORATORY)
+    assert (found["item"], found["worst"], found["until"]) == ("fibrinogen", 3, ago(patient, days=4))
+    assert found["proposal"]["ended_at"] is None  # 1.0 may still be 3 or 4
+    count(patient, "fibrinogen", 3.3, {"lln": 2.0}, days=8)  # the baseline, typed late: 0.8 has fallen by 75.8 %
+    assert grades(patient.house) == [("fibrinogen", 4)]
+
+
+def test_creatinine_without_its_limit_is_listed_by_the_baseline(patient: Patient) -> None:
+    """400 is 4.4 times 90: grade 3 whatever the limit; 270 is just 3 times, grade 2 or worse."""
+    count(patient, "creatinine", 90, days=8)
+    count(patient, "creatinine", 270, days=5)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "creatinine", 400, days=4)
+    assert grades(patient.house) == [("creatinine", 3)]
+
+
+def test_the_least_of_a_value_that_may_be_better_settles_nothing(patient: Patient) -> None:
+    """Fibrinogen above 0.8 may be normal, and below 0.8 is 3 or worse."""
+    count(patient, "fibrinogen", 0.8, {"lln": 2.0, "qualifier": ">"}, days=5)
+    assert lines(patient.house, LABORATORY) == []
+    count(patient, "fibrinogen", 0.8, {"lln": 2.0, "qualifier": "<"}, days=4)
+    assert grades(patient.house) == [("fibrinogen", 3)]
+
+
 def test_without_its_limit_a_value_has_no_grade(patient: Patient) -> None:
     count(patient, "alt", 5000)
     assert lines(patient.house, LABORATORY) == []
