@@ -1,5 +1,6 @@
 """Outcomes of the whole course: adverse events, kinetics of the CAR-T cells, B cells, cytokines and inflammation."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -13,8 +14,9 @@ from backend.analysis.courses import Point
 from backend.analysis.pharmacokinetics import Sample
 from backend.analysis.selection import Value, last_before
 from backend.dossiers import Dossier
+from backend.instruments.logic import Reason
 from backend.instruments.units import rounded
-from backend.results import NOT_YET_DUE, OBSERVED, Input, Result, measurement_input
+from backend.results import NOT_YET_DUE, OBSERVED, UNKNOWN, Input, Result, measurement_input
 from schedules.protocol.check_schedule import DAYS_IN_MONTH
 from schedules.protocol.definition import Outcome
 from schedules.windows import local_date
@@ -66,10 +68,12 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
     if begun is None:
         yield _course(outcome.key, "car_copies", None, {}, (), seen=False)
         return
-    samples = {_elapsed(value.at, begun): value for value in values if value.at >= begun - timedelta(days=1)}
-    profile = [
-        Sample(at, None if value.reading.qualifier == "<" else value.reading.value) for at, value in samples.items()
-    ]
+    drawn = [(_elapsed(value.at, begun), value) for value in values if value.at >= begun - timedelta(days=1)]
+    inputs = tuple(measurement_input(value, f"day {at}") for at, value in drawn)
+    if doubled := _doubled(drawn):
+        yield _unknown(outcome, {}, inputs, doubled)
+        return
+    profile = [Sample(at, None if value.reading.qualifier == "<" else value.reading.value) for at, value in drawn]
     settings = dossier.study.analysis
     ends = [Decimal(end) for end in settings.get("auc_windows_days", (28, 90))]
     windows = [*((Decimal(0), end) for end in ends), *pairwise(ends)]
@@ -81,8 +85,31 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
         "auc_method": str(settings.get("auc_method", "linear_up_log_down")),  # of the trial's table
         "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun),
     }
-    inputs = tuple(measurement_input(value, f"day {at}") for at, value in sorted(samples.items()))
-    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs, seen=any(at >= 0 for at in samples))
+    if beyond := [str(value.id) for _, value in drawn if value.reading.qualifier == ">"]:
+        reason = Reason("beyond_the_assays_limit", {"ids": beyond})
+        yield _unknown(outcome, {**detail, "cmax_qualifier": ">"}, inputs, [reason])
+        return
+    yield _course(outcome.key, "car_copies", found.cmax, detail, inputs, seen=any(at >= 0 for at, _ in drawn))
+
+
+def _doubled(drawn: Sequence[tuple[Decimal, Value]]) -> list[Reason]:
+    """Samples of one minute, by time: which of them is the profile's, a person says by correcting the other."""
+    ids: dict[Decimal, list[str]] = defaultdict(list)
+    for at, value in drawn:
+        ids[at].append(str(value.id))
+    return [
+        Reason("two_samples_of_one_time", {"day": at, "ids": sorted(some)}) for at, some in ids.items() if len(some) > 1
+    ]
+
+
+def _unknown(
+    outcome: Outcome, detail: Mapping[str, Any], inputs: tuple[Input, ...], reasons: Sequence[Reason]
+) -> Result:
+    """Kinetics of which no number can be told; `detail` may hold what they are at least."""
+    measure = "car_copies"
+    return Result(
+        outcome.key, measure, None, None, None, UNKNOWN, None, detail=detail, inputs=inputs, reasons=tuple(reasons)
+    )
 
 
 def _elapsed(at: datetime, begun: datetime) -> Decimal:

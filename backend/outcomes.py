@@ -62,7 +62,12 @@ def outcomes_of(dossier: Dossier, as_of: datetime | None = None) -> list[Result]
 
 
 def _settled(dossier: Dossier, outcome: Outcome, result: Result, now: datetime) -> Result:
-    """A course is observed once its last visit's window has closed or the subject has left; before that it runs."""
+    """A course is observed once its last visit's window has closed or the subject has left; before that it runs.
+
+    What is unknown for its samples' sake stays so: time alone does not tell.
+    """
+    if result.status == UNKNOWN:
+        return result
     last = next((one for one in dossier.slots if one.key == outcome.time_points[-1]), None)
     closed = _closed(dossier, last, now)
     if result.status == OBSERVED:

@@ -20,7 +20,7 @@ from backend.db import db
 from backend.dossiers import Dossier
 from backend.models.subject import Subject
 from backend.outcomes import RESPONSES
-from backend.results import RUNNING, Result
+from backend.results import RUNNING, UNKNOWN, Result
 
 SETS = ("safety", "efficacy", "dlt_evaluable")
 ALL_LEVELS = "all"
@@ -158,12 +158,12 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
 
 
 def _summaries(outcome: str, rows: Sequence[Row]) -> Mapping[str, statistics.Summary]:
-    """What still runs is shown and not counted: a peak on day 2 is none yet."""
+    """What still runs is shown and not counted: a peak on day 2 is none yet. Nor are kinetics that only bounds tell."""
     if outcome in RESPONSES:
         return {}
     named: dict[str, list[Decimal]] = defaultdict(list)
     for row in rows:
-        if row.result.status == RUNNING:
+        if row.result.status == RUNNING or (outcome == "pk" and row.result.status == UNKNOWN):
             continue
         for name, value in _numbers(outcome, row.result):
             named[name].append(value)

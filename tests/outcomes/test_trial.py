@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import fmean, median, stdev
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from tests.outcomes import reckoning
 from tests.outcomes.eighteen import played
 from tests.outcomes.events import summary
 from tests.outcomes.reckoning import Rows, exact_interval, linear_area, profiles, reckoned
+from tests.outcomes.sheets import value
 
 Trial = tuple[House, list[dict[str, Any]]]
 LEVELS = ("1", "2", "3", "all")
@@ -251,3 +252,49 @@ def test_the_command_writes_the_bytes_of_the_door(trial: Trial, tmp_path: Any) -
     run = house.app.test_cli_runner().invoke(args=["export", "--output", str(file), "--site", "NJ"])
     assert run.exit_code == 0, run.output
     assert file.read_bytes() == exported(house)[0]
+
+
+# --- Samples that no profile can be made of -----------------------------------------------------------------------
+
+
+def copies(house: House, subject: Any, *samples: tuple[float, Any, str]) -> list[str]:
+    """CAR copies so many days after infusion, with a qualifier; the ids."""
+    infused = datetime.fromisoformat(house.nurse.get(f"/subjects/{subject['id']}").json["infused_at"])
+    return [
+        value(house, subject, "car_copies", number, qualifier=sign, collected_at=infused + timedelta(days=days))["id"]
+        for days, number, sign in samples
+    ]
+
+
+def kinetics(house: House, subject: Any) -> dict[str, Any]:
+    (found,) = house.monitor.get(f"/subjects/{subject['id']}/outcomes?outcome=pk").json["items"]
+    return dict(found)
+
+
+def test_two_samples_of_one_time_make_no_profile_until_somebody_chooses(sqlite_house: House) -> None:
+    """Duplicate times: reject or require a choice (instruments.md §9.2). The choice is a correction to not done."""
+    house, subject = sqlite_house, sqlite_house.infused(days_ago=20)
+    ids = copies(house, subject, (0, 50, "<"), (10, 9000, ""), (10, 120, ""), (14, 50, "<"))
+    found = kinetics(house, subject)
+    assert (found["status"], found["value"], found["detail"]) == ("unknown", None, {})
+    assert found["reasons"] == [{"rule": "two_samples_of_one_time", "values": {"day": 10, "ids": sorted(ids[1:3])}}]
+    assert {one["id"] for one in found["inputs"]} == set(ids)
+    figure = cells(house, "pk")[("car_copies", "all")]
+    assert (figure["statuses"], figure["summary"]) == ({"unknown": 1}, {})
+    gone = {"qualifier": "", "not_done": True, "corrects_id": ids[2], "reason": "another tube"}
+    value(house, subject, "car_copies", None, collected_at=found["inputs"][1]["at"], **gone)
+    found = kinetics(house, subject)
+    assert (found["status"], found["value"], found["reasons"]) == ("running", 9000, [])
+
+
+def test_a_value_beyond_the_assay_bounds_the_peak_and_is_no_number(sqlite_house: House) -> None:
+    """Above 9000, Cmax and areas are at least what 9000 makes them: shown, and averaged with nobody's."""
+    house, subject = sqlite_house, sqlite_house.infused(days_ago=100)
+    ids = copies(house, subject, (0, 50, "<"), (10, 9000, ">"), (20, 50, "<"))
+    found = kinetics(house, subject)
+    assert (found["status"], found["value"]) == ("unknown", None)
+    assert (found["detail"]["cmax"], found["detail"]["cmax_qualifier"]) == (9000, ">")
+    assert found["detail"]["auc"]["linear"]["0-28"] == 45000  # at least: 10 days up to 9000, halved
+    assert found["reasons"] == [{"rule": "beyond_the_assays_limit", "values": {"ids": ids[1:2]}}]
+    figure = cells(house, "pk")[("car_copies", "all")]
+    assert (figure["statuses"], figure["summary"]) == ({"unknown": 1}, {})
