@@ -126,7 +126,10 @@ def correct(event_id: UUID, content: Mapping[str, Any], by: Account, *, judges: 
     assert last is not None  # rows are never deleted
     if not content.get("reason"):
         raise fault("/reason", "required", "a correction needs a reason")
-    return _write(subject, event_id, {**_said(last), **content}, last, by, judges=judges)
+    said = {**_said(last), **content}
+    if said["serious"] and said["serious_known_at"] is None:
+        said["serious_known_at"] = last.serious_known_at  # an event that stays serious has been known since then
+    return _write(subject, event_id, said, last, by, judges=judges)
 
 
 def of_event(event_id: UUID) -> AdverseEvent:

@@ -216,6 +216,22 @@ def test_the_day_begins_when_it_turns_serious(sqlite_house: House) -> None:
     assert second["report_due_at"] == iso(house.now + timedelta(hours=24))
 
 
+def test_the_day_goes_on_while_it_stays_serious(sqlite_house: House) -> None:
+    """ICH E2A: from when the site knew; a null is no other instant."""
+    house = sqlite_house
+    known = ago(house, hours=20)
+    event = record(house, house.infused(days_ago=3), onset_at=ago(house, hours=30), serious_known_at=known, **HOSPITAL)
+    house.turn(hours=2)
+    second = corrected(house, event, serious_known_at=None, reason="seen again")
+    assert (second["serious_known_at"], second["report_due_at"]) == (iso(known), event["report_due_at"])
+    earlier = corrected(house, second, serious_known_at=known - timedelta(hours=1), reason="by telephone")
+    assert earlier["serious_known_at"] == iso(known - timedelta(hours=1))
+    none = corrected(house, earlier, serious=False, seriousness=[], serious_known_at=None, reason="at home")
+    assert (none["serious_known_at"], none["report_due_at"]) == (None, None)
+    again = corrected(house, none, **HOSPITAL)
+    assert again["serious_known_at"] == iso(house.now)
+
+
 # --- What cannot be -------------------------------------------------------------------------------------------
 
 
