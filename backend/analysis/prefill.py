@@ -31,6 +31,7 @@ _BILAG: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "platelets_1e9_l": ("platelets", "10*9/L"),
     },
 }
+_THREE_DIGITS = Decimal("0.005")  # half a unit of the third digit, at its coarsest (1.00)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,21 @@ def proposed(labs: Mapping[str, Value], units: Mapping[str, str]) -> Mapping[str
 
 
 def differences(answers: Mapping[str, Any], proposals: Mapping[str, Mapping[str, Decimal]]) -> Iterator[Difference]:
-    """Where the form's numbers are not those proposed."""
+    """Where the form's numbers are not those proposed, rounded as they were entered."""
     for system, numbers in proposals.items():
         current = ((answers.get("systems") or {}).get(system) or {}).get("current") or {}
         for key, measured in numbers.items():
             entered = current.get(key)
-            if entered is not None and Decimal(entered) != measured:
+            if entered is not None and not _is_rounded(Decimal(entered), measured):
                 yield Difference(f"/systems/{system}/current/{key}", Decimal(entered), measured)
+
+
+def _is_rounded(entered: Decimal, measured: Decimal) -> bool:
+    """Whether a number is the measured one at its own digits: nobody types all that a conversion computes.
+
+    Never by more than three digits hide: 1 for 1.4 is another number.
+    """
+    exponent = entered.as_tuple().exponent
+    assert isinstance(exponent, int)  # a number of JSON is finite
+    half_a_digit = Decimal(1).scaleb(exponent) / 2
+    return abs(entered - measured) <= min(half_a_digit, abs(measured) * _THREE_DIGITS)

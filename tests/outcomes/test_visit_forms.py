@@ -12,6 +12,9 @@ from uuid import uuid4
 import pytest
 from house import House, iso
 
+from backend.analysis import prefill
+from backend.analysis.selection import Value
+from backend.instruments.logic import Reading
 from tests.outcomes.sheets import MILD, QUIET, assessments, fill, filled, form_of, sheet, value
 from tests.trial.desk import at, faults, refused, visit
 
@@ -208,6 +211,31 @@ def test_the_laboratory_proposes_for_bilag_and_is_not_believed(sqlite_house: Hou
         {"path": "/systems/haematological/current/haemoglobin_g_dl", "entered": 14, "measured": Decimal("10.4")}
     ]
     assert form_of(house, v14, "pga")["proposed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "measured", "unit", "key", "entered", "same"),
+    [
+        ("upcr", "400", "mg/g", "upcr_mg_per_mmol", "45.2", True),  # 400 / 8.84 = 45.2488…
+        ("upcr", "400", "mg/g", "upcr_mg_per_mmol", "45.25", True),
+        ("upcr", "400", "mg/g", "upcr_mg_per_mmol", "45.3", False),
+        ("upcr", "400", "mg/g", "upcr_mg_per_mmol", "45", False),  # two digits would hide half a percent and more
+        ("upcr", "400", "mg/g", "upcr_mg_per_mmol", "45.0", False),
+        ("urine_protein_24h", "1.4", "g/(24.h)", "urine_protein_24h_g", "1", False),  # severe, and at the limit
+        ("urine_protein_24h", "1.4", "g/(24.h)", "urine_protein_24h_g", "1.40", True),
+        ("urine_protein_24h", "0", "g/(24.h)", "urine_protein_24h_g", "0.0", True),
+        ("urine_protein_24h", "0", "g/(24.h)", "urine_protein_24h_g", "0.1", False),
+    ],
+)
+def test_what_was_entered_is_compared_at_its_own_digits(
+    code: str, measured: str, unit: str, key: str, entered: str, same: bool
+) -> None:
+    reading = Value(uuid4(), code, at(2026, 3, 2, 9), Reading(Decimal(measured)))
+    proposals = prefill.proposed({code: reading}, {code: unit})
+    answers = {"systems": {"renal": {"current": {key: Decimal(entered)}}}}
+    assert [one.path for one in prefill.differences(answers, proposals)] == (
+        [] if same else [f"/systems/renal/current/{key}"]
+    )
 
 
 @pytest.mark.parametrize(
