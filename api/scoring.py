@@ -370,6 +370,8 @@ class CtcaeInput(Body):
         unit, term = data.get("unit"), data.get("term")
         if unit is not None and term is not None and units.factor(term, units.ucum(unit), ctcae.UNITS[term]) is None:
             raise _refuse("unit", None, f"Not a unit of this value: {', '.join(units.accepted(term))}.")
+        if data.get("uln") == 0:
+            raise _refuse("uln", None, "Must be greater than 0.")
 
 
 # instrument → (what goes in, the dataclass that comes out)

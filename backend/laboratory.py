@@ -173,9 +173,7 @@ def faults_of(study: Study, subject: Subject, item: Mapping[str, Any], path: str
         yield Fault(f"{path}/method", "not_allowed", f"one of {', '.join(measure.methods)}")
     if item["collected_at"] > now + clock.TOLERANCE:
         yield Fault(f"{path}/collected_at", "in_the_future", "a sample cannot be taken in the future")
-    lln, uln = item.get("lln"), item.get("uln")
-    if lln is not None and uln is not None and lln >= uln:
-        yield Fault(f"{path}/uln", "out_of_range", "the upper limit must lie above the lower")
+    yield from reference_limits.limit_faults(item.get("lln"), item.get("uln"), path)
     if item.get("corrects_id") is not None:
         yield from _correction_faults(subject, item, path)
 

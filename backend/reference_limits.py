@@ -32,6 +32,7 @@ def record(site: Site, items: Sequence[Mapping[str, Any]], by: UUID) -> list[tup
     """
     records.refuse_locked_database()
     study = studies.revision(site.study_revision_id)
+    items = [{**item, "unit": units.ucum(item["unit"])} for item in items]
     faults = [fault for i, item in enumerate(items) for fault in _faults(study, item, f"/{i}")]
     ids = [item["id"] for item in items]
     faults.extend(Fault(f"/{i}/id", "duplicate", "twice in one list") for i, x in enumerate(ids) if x in ids[:i])
@@ -68,7 +69,17 @@ def _faults(study: Study, item: Mapping[str, Any], path: str) -> Iterable[Fault]
     lln, uln = item.get("lln"), item.get("uln")
     if lln is None and uln is None:
         yield Fault(f"{path}/uln", "required", "a lower limit, an upper limit, or both")
-    if lln is not None and uln is not None and lln >= uln:
+    yield from limit_faults(lln, uln, path)
+
+
+def limit_faults(lln: Decimal | None, uln: Decimal | None, path: str) -> Iterable[Fault]:
+    """What is wrong with a pair of limits: of what is measured here nothing lies below 0, and a grade is a multiple of
+    the upper limit."""
+    if lln is not None and lln < 0:
+        yield Fault(f"{path}/lln", "out_of_range", "a lower limit cannot lie below 0")
+    if uln is not None and uln <= 0:
+        yield Fault(f"{path}/uln", "out_of_range", "an upper limit lies above 0")
+    elif lln is not None and uln is not None and lln >= uln:
         yield Fault(f"{path}/uln", "out_of_range", "the upper limit must lie above the lower")
 
 

@@ -126,6 +126,8 @@ WRONG_VALUES: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"not_done": 1}, ("/not_done", "wrong_type")),
     ({"qualifier": "≤"}, ("/qualifier", "not_allowed")),
     ({"lln": 4, "uln": 2}, ("/uln", "out_of_range")),
+    ({"lln": -1}, ("/lln", "out_of_range")),
+    ({"uln": 0}, ("/uln", "out_of_range")),
     ({"source": "phone"}, ("/source", "not_allowed")),
     ({"collected_at": "2026-03-02T09:05:01+08:00"}, ("/collected_at", "in_the_future")),
     ({"collected_at": "2026-03-02T09:00:00"}, ("/collected_at", "invalid_instant")),

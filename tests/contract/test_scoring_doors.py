@@ -183,6 +183,8 @@ def test_answers_are_as_published(stage: Stage, document: dict[str, Any], instru
         ("crs", {"hypoxia": "mild"}, [("/hypoxia", "not_allowed")]),
         ("icans", {"ice": 10.5}, [("/ice", "wrong_type")]),
         ("ctcae", {"term": "platelets", "value": 40, "unit": "mg/L"}, [("/unit", "wrong_unit")]),
+        ("ctcae", {"term": "alt", "value": 20, "unit": "U/L", "uln": 0}, [("/uln", "out_of_range")]),
+        ("ctcae", {"term": "alt", "value": 20, "unit": "U/L", "lln": -1}, [("/lln", "out_of_range")]),
     ],
     ids=str,
 )

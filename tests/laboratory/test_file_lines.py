@@ -53,6 +53,8 @@ BAD: tuple[tuple[Mapping[str, str], str, str], ...] = (
     ({"unit": "m" * 41}, "unit", "wrong_length"),
     ({"lln": "low"}, "lln", "wrong_type"),
     ({"lln": "9", "uln": "8"}, "uln", "out_of_range"),
+    ({"lln": "-1"}, "lln", "out_of_range"),
+    ({"uln": "0"}, "uln", "out_of_range"),
     ({"lln": "8", "uln": "8.0"}, "uln", "out_of_range"),
     ({"source": "home"}, "source", "not_allowed"),
     ({"method": "by hand"}, "method", "wrong_format"),

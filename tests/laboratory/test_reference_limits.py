@@ -132,6 +132,9 @@ BAD: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"uln": None, "lln": None}, "/uln", "required"),
     ({"uln": "8"}, "/uln", "wrong_type"),
     ({"uln": True}, "/uln", "wrong_type"),
+    ({"uln": 0}, "/uln", "out_of_range"),
+    ({"uln": -1}, "/uln", "out_of_range"),
+    ({"lln": -0.1}, "/lln", "out_of_range"),
     ({"lln": 8}, "/uln", "out_of_range"),
     ({"lln": 8.1}, "/uln", "out_of_range"),
     ({"valid_from": ...}, "/valid_from", "required"),
@@ -211,6 +214,15 @@ def test_a_value_takes_the_limits_in_force_on_its_day(clinic: House, subject: di
         (at(2026, 3, 2), (2, 12)),
     ):
         assert limits(of_central(clinic, subject, collected_at=when)) == found, when
+
+
+def test_a_unit_is_taken_as_laboratories_write_it(clinic: House, subject: dict[str, Any]) -> None:
+    """As in their files: 10^9/L is UCUM's 10*9/L."""
+    [made] = listed(clinic, limit(code="platelets", unit="10^9/L", lln=125, uln=350))
+    assert made["unit"] == "10*9/L"
+    again = {**limit(code="platelets", unit="×10⁹/L", lln=125, uln=350), "id": made["id"]}
+    assert post(clinic, again).status_code == 200
+    assert limits(of_central(clinic, subject, "platelets", 150, unit="10*9/L")) == (125, 350)
 
 
 def test_limits_are_converted_to_the_studys_unit(clinic: House, subject: dict[str, Any]) -> None:
