@@ -6,13 +6,14 @@ time they are read. Only a changed answer voids a signature; a late laboratory v
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from backend import audit, clock, dossiers, policy, queries, records, repeats, visits
+from backend import assessment_checks, audit, clock, dossiers, queries, records, repeats, visits
 from backend.analysis import prefill, response
 from backend.analysis.prefill import Difference
 from backend.analysis.response import Scored
@@ -28,7 +29,6 @@ from backend.models.findings import Assessment
 from backend.models.people import Account
 from backend.models.subject import Subject
 from backend.strictjson import canonical
-from schedules.faults import Fault
 
 # Form → the assessment of the study that it answers.
 FORMS: Mapping[str, str] = {
@@ -42,7 +42,6 @@ FORMS: Mapping[str, str] = {
 LUPUS = ("sledai2k", "pga", "bilag2004")
 VISIT, CLINICAL, COMPLETE = "visit", "clinical", "complete"
 PARTS = (CLINICAL, COMPLETE)
-DOCTORS = ("investigator", "principal_investigator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def record(
     visit = visits.visit_of(visit_id)
     if content.get("preview"):
         subject = db.session.get_one(Subject, visit.subject_id)
-        return None, _preview(subject, visit_id, instrument, content["answers"]), False
+        return None, _preview(subject, visit_id, instrument, content), False
     subject = records.open_subject(visit.subject_id)
     records.refuse_frozen(visit_id)
     last = _last(visit_id, instrument)
@@ -105,8 +104,10 @@ def record(
         "rater_id": content.get("rater_id") or by.id,
         "assessed_at": content.get("assessed_at") or clock.now(),
     }
-    rater_said = content.get("rater_id") is not None
-    _check(subject, visit_id, instrument, {**content, **said, "rater_said": rater_said}, last)
+    signed = last is not None and any(instrument in one.content for one in _signatures(visit_id))
+    asked = {**content, **said, "rater_said": content.get("rater_id") is not None}
+    if faults := list(assessment_checks.faults_of(subject, asked, changes_signed=signed)):
+        raise invalid(*faults)
     row = Assessment(
         subject_id=subject.id,
         visit_id=visit_id,
@@ -136,28 +137,6 @@ def _says_no_else(row: Assessment, content: Mapping[str, Any]) -> bool:
     """Whether a request repeats what is stored; what it left to its defaults was settled when it first came."""
     given = {name: content[name] for name in ("answers", "rater_id", "assessed_at") if content.get(name) is not None}
     return canonical({name: getattr(row, name) for name in given}) == canonical(given)
-
-
-def _check(
-    subject: Subject, visit_id: UUID, instrument: str, content: Mapping[str, Any], last: Assessment | None
-) -> None:
-    faults = []
-    rater = db.session.get(Account, content["rater_id"])
-    if rater is None or rater.role not in DOCTORS or subject.site_id not in policy.sites_of(rater.id):
-        code = "not_allowed" if content["rater_said"] else "required"
-        faults.append(Fault("/rater_id", code, "who assessed: an investigator of the subject's site"))
-    if content["assessed_at"] > clock.now() + clock.TOLERANCE:
-        faults.append(Fault("/assessed_at", "in_the_future", "an assessment cannot lie in the future"))
-    if subject.ended_at is not None and content["assessed_at"] > subject.ended_at:
-        faults.append(Fault("/assessed_at", "out_of_order", "the subject had left by then"))
-    if (
-        last is not None
-        and not content.get("reason")
-        and any(instrument in one.content for one in _signatures(visit_id))
-    ):
-        faults.append(Fault("/reason", "required", "changing what was signed needs a reason"))
-    if faults:
-        raise invalid(*faults)
 
 
 def _last(visit_id: UUID, instrument: str) -> Assessment | None:
@@ -213,25 +192,34 @@ def _form(subject: Subject, visit_id: UUID, instrument: str) -> Form:
     return _scored_form(dossier, dossier.slot(visit_id), instrument)
 
 
-def _preview(subject: Subject, visit_id: UUID, instrument: str, answers: Mapping[str, Any]) -> Form:
-    """The score these answers would have, nothing stored."""
+def _preview(subject: Subject, visit_id: UUID, instrument: str, content: Mapping[str, Any]) -> Form:
+    """The score that storing these answers would show, nothing stored."""
     dossier = dossiers.dossier_of(subject)
-    return _scored_form(dossier, dossier.slot(visit_id), instrument, answers)
+    at = content.get("assessed_at") or clock.now()
+    return _scored_form(dossier, dossier.slot(visit_id), instrument, content["answers"], at)
 
 
-def _scored_form(dossier: Dossier, slot: Slot, instrument: str, instead: Mapping[str, Any] | None = None) -> Form:
+def _scored_form(
+    dossier: Dossier,
+    slot: Slot,
+    instrument: str,
+    instead: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Form:
+    """`instead`: answers assessed at `at`, in place of what is stored."""
     row = dossier.assessments.get(slot.id, {}).get(instrument)
     answers = instead if instead is not None else row.answers if row is not None else None
     if answers is None:
         return Form(instrument, None, None, (), _proposed(dossier, slot, instrument))
-    visit = dossiers.visit_of(dossier, slot, {instrument: answers} if instead is not None else None)
-    assert visit is not None  # it has answers
+    visit = dossiers.visit_of(dossier, slot, {instrument: answers} if instead is not None else None, at)
+    assert visit is not None  # it has answers, and so a time
     line = sorted([*(one for one in dossier.visits if one.id != slot.id), visit], key=lambda one: (one.at, one.key))
     scored = next(one for one in response.score_all(line, {}) if one.visit.id == slot.id)
     score = score_of(instrument, scored, answers, dossier)
     proposals = _proposed(dossier, slot, instrument)
     differs = tuple(prefill.differences(answers, proposals))
-    return Form(instrument, row, score, _warnings(dossier, slot, instrument, row), proposals, differs)
+    warnings = assessment_checks.warnings_of(dossier, slot, row) if row is not None else ()
+    return Form(instrument, row, score, warnings, proposals, differs)
 
 
 def _proposed(dossier: Dossier, slot: Slot, instrument: str) -> Mapping[str, Mapping[str, Decimal]]:
@@ -263,33 +251,6 @@ def score_of(instrument: str, scored: Scored, answers: Mapping[str, Any], dossie
     return asdict(scored.visit.treatment)
 
 
-def _warnings(dossier: Dossier, slot: Slot, instrument: str, row: Assessment | None) -> tuple[str, ...]:
-    """What a careful investigator would want to be told: PGA after SLEDAI, another rater than before, ICE of a child,
-    no attendance."""
-    if row is None:
-        return ()
-    found = []
-    here = dossier.assessments.get(slot.id, {})
-    sledai = here.get("sledai2k")
-    if instrument == "pga" and sledai is not None and sledai.assessed_at < row.assessed_at:
-        found.append("pga_after_sledai")
-    before = [
-        forms[instrument]
-        for forms in dossier.assessments.values()
-        if instrument in forms and forms[instrument] is not row
-    ]
-    earlier = [one for one in before if one.assessed_at < row.assessed_at]
-    if instrument == "pga" and earlier and max(earlier, key=lambda one: one.assessed_at).rater_id != row.rater_id:
-        found.append("another_rater_than_before")
-    if slot.attended_at is None:
-        found.append("no_attendance_recorded")
-    from_age = dossier.study.analysis.get("ice_from_age", 12)
-    child = row.assessed_at.year - dossier.subject.year_of_birth < from_age
-    if instrument == "icans" and child and row.answers.get("ice") is not None:
-        found.append("ice_is_not_for_children")
-    return tuple(found)
-
-
 # --- Signatures -----------------------------------------------------------------------------------------------
 
 
@@ -316,8 +277,8 @@ def signatures(visit_id: UUID) -> tuple[Signed, ...]:
 
 def sign(visit_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Signed, bool]:
     """Sign a visit's part as it stands: id, meaning, part. The clinical part needs every clinical form the visit asks
-    for; the complete one that part signed and unchanged, the treatment reviewed, and every laboratory value there or
-    recorded as not done."""
+    for, and none of them empty; the complete one that part signed and unchanged, the treatment reviewed, and every
+    laboratory value there or recorded as not done."""
     visit = visits.visit_of(visit_id)
     subject = records.open_subject(visit.subject_id)
     said = {"visit_id": visit_id, "part": content["part"], "meaning": content["meaning"], "signed_by": by.id}
@@ -341,9 +302,11 @@ def sign(visit_id: UUID, content: Mapping[str, Any], by: Account) -> tuple[Signe
 
 
 def _refuse_unready(whole: Sheet, part: str) -> None:
-    if not any(form.row is not None for form in whole.forms):
+    rows = {form.instrument: form.row for form in whole.forms if form.row is not None}
+    if not rows:
         raise Problem("conflict", "nothing of this visit is recorded yet")
     lacking = [name for name in whole.missing_forms if name in LUPUS]
+    lacking += [name for name in LUPUS if name in rows and assessment_checks.is_empty(name, rows[name].answers)]
     if part == COMPLETE and not lacking:
         if not any(one.row.part == CLINICAL and not one.voided_by for one in whole.signatures):
             raise Problem("conflict", "the clinical part is not signed, or was changed since")
@@ -352,6 +315,8 @@ def _refuse_unready(whole: Sheet, part: str) -> None:
         raise Problem("conflict", f"not filled in yet: {', '.join(lacking)}")
     if part == CLINICAL:
         return
+    if "treatment" in rows and not rows["treatment"].answers.get("medications_reviewed"):
+        raise Problem("conflict", "the medications of this visit are not reviewed yet")
     if whole.missing_values:
         raise Problem("conflict", f"laboratory values are missing: {', '.join(whole.missing_values)}")
 

@@ -158,17 +158,20 @@ def _dossier(
     )
 
 
-def visit_of(dossier: Dossier, slot: Slot, instead: Mapping[str, Mapping[str, Any]] | None = None) -> Visit | None:
+def visit_of(
+    dossier: Dossier,
+    slot: Slot,
+    instead: Mapping[str, Mapping[str, Any]] | None = None,
+    instead_at: datetime | None = None,
+) -> Visit | None:
     """The visit of a slot with its answers, values and treatment; None where nothing took place.
 
-    `instead`: answers that take the place of what is stored, for a preview.
+    `instead`: answers assessed at `instead_at` that take the place of what is stored, for a preview.
     """
     rows = dossier.assessments.get(slot.id, {})
     answers = {**{name: row.answers for name, row in rows.items()}, **(instead or {})}
-    assessed = [row.assessed_at for row in rows.values()]
-    at = slot.attended_at or min(assessed, default=None)
-    if at is None and instead:
-        at = slot.opens_at
+    assessed = {**{name: row.assessed_at for name, row in rows.items()}, **dict.fromkeys(instead or {}, instead_at)}
+    at = slot.attended_at or min((when for when in assessed.values() if when is not None), default=None)
     if at is None:
         return None
     return Visit(

@@ -138,15 +138,23 @@ def _closed_before(dossier: Dossier, slot: Slot | None) -> bool:
 Found = tuple[str, Any, Mapping[str, Any], tuple[Input, ...], tuple[Reason, ...]]
 
 
-def baseline_of(dossier: Dossier, line: Sequence[Scored]) -> tuple[Scored | None, tuple[Input, ...]]:
-    """Of each instrument the last assessment before treatment, as one; None before treatment has begun."""
+def baseline_of(
+    dossier: Dossier, line: Sequence[Scored], now: Scored | None = None
+) -> tuple[Scored | None, tuple[Input, ...]]:
+    """Of each instrument the last assessment before treatment, as one; None before treatment has begun.
+
+    Never one of the visit `now` that is held against it, nor of a visit whose window opens later: an assessment of
+    these that is dated before treatment is misdated.
+    """
     if dossier.treated_at is None or not line:
         return None, ()
+    treated_at, later = dossier.treated_at, {now.visit.id} if now is not None else set()
+    later |= {slot.id for slot in dossier.slots if slot.opens_at is not None and slot.opens_at > treated_at}
     before: dict[str, Scored] = {}
     inputs: dict[str, Input] = {}
-    for scored in line:
+    for scored in (one for one in line if one.visit.id not in later):
         for instrument, row in dossier.assessments.get(scored.visit.id, {}).items():
-            if row.assessed_at <= dossier.treated_at and scored.visit.answers.get(instrument) is not None:
+            if row.assessed_at <= treated_at and scored.visit.answers.get(instrument) is not None:
                 before[instrument] = scored
                 inputs[instrument] = _assessment(dossier, scored, instrument)
     if not before:
@@ -201,7 +209,7 @@ def _plain(mg_per_day: Fraction | None) -> Decimal | None:
 
 def _sri4(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slot: Slot | None) -> Iterator[Found]:
     """Over all nine BILAG systems; and over those that the registration means, where it names fewer."""
-    baseline, inputs = baseline_of(dossier, line)
+    baseline, inputs = baseline_of(dossier, line, scored)
     here = (*inputs, *_found_at(dossier, scored, "sledai2k", "pga", "bilag2004", "treatment"))
     registered = dossier.registered_systems
     fewer = {"sri4_registration": registered} if set(registered) != set(SYSTEMS) else {}
@@ -249,7 +257,7 @@ def _doris(dossier: Dossier, _line: Sequence[Scored], scored: Scored | None, _sl
 
 def _score_change(instrument: str, number: Callable[[Scored], Decimal | int | None]) -> Any:
     def made(dossier: Dossier, line: Sequence[Scored], scored: Scored | None, _slot: Slot | None) -> Iterator[Found]:
-        baseline, inputs = baseline_of(dossier, line)
+        baseline, inputs = baseline_of(dossier, line, scored)
         first = number(baseline) if baseline is not None else None
         now = number(scored) if scored is not None else None
         found = change(_reading(first), _reading(now))

@@ -36,7 +36,7 @@ UNITS = {
 }
 QUIET: dict[str, Any] = {"present": [], "not_assessed": [], "attribution": {}}
 MILD: dict[str, Any] = {"value": 1, "scale": "0-3"}
-NO_BILAG: dict[str, Any] = {"systems": {}}
+QUIET_BILAG: dict[str, Any] = {"systems": {"constitutional": {"unlisted_items": 0}}}
 SIGNED = ("sledai2k", "pga", "bilag2004")
 
 
@@ -64,7 +64,7 @@ def form_of(house: House, here: dict[str, Any], name: str) -> Any:
 
 
 def lupus_forms(house: House, here: dict[str, Any]) -> None:
-    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
+    for name, answers in zip(SIGNED, (QUIET, MILD, QUIET_BILAG), strict=True):
         filled(house, here, name, answers)
 
 

@@ -64,6 +64,31 @@ def test_a_preview_scores_and_stores_nothing(sqlite_house: House, v14: dict[str,
     assert form_of(sqlite_house, v14, "sledai2k")["answers"] is None
 
 
+def test_a_preview_at_a_visit_without_a_date_is_scored_as_of_now(sqlite_house: House) -> None:
+    """Nobody knows yet when the cells are collected: screening has no window, and is assessed all the same."""
+    house, subject = sqlite_house, sqlite_house.enrol()
+    v0 = visit(house, subject, "V0")
+    assert v0["opens_at"] is None
+    for form, answers in (("sledai2k", {"present": ["arthritis"]}), ("bilag2004", {"systems": {}}), ("pga", MILD)):
+        shown = fill(house, v0, form, answers, preview=True)
+        assert (shown.status_code, shown.json["stored"]) == (200, False), shown.text
+    assert fill(house, v0, "sledai2k", {"present": ["arthritis"]}, preview=True).json["score"]["sledai_2k"] == 4
+    assert assessments(house) == 0
+
+
+def test_a_preview_shows_what_storing_would(sqlite_house: House, subject: Any, v14: Any) -> None:
+    """Of the time given, or now; never of the day on which the window opened."""
+    house = sqlite_house
+    house.to(2026, 3, 3, 9)
+    value(house, subject, "urine_protein_24h", 0.2, collected_at=at(2026, 2, 27, 9))
+    value(house, subject, "urine_protein_24h", 0.9, collected_at=at(2026, 3, 3, 8))
+    for when, found in ((at(2026, 2, 27, 10), "conflict"), (at(2026, 3, 3, 9), "agrees"), (None, "agrees")):
+        shown = fill(house, v14, "sledai2k", {"present": ["proteinuria"]}, preview=True, assessed_at=when)
+        assert shown.json["score"]["lab_consistency"] == {"proteinuria": found}
+    stored = filled(house, v14, "sledai2k", {"present": ["proteinuria"]}, assessed_at=at(2026, 2, 27, 10))
+    assert stored["score"]["lab_consistency"] == {"proteinuria": "conflict"}
+
+
 def test_the_nurse_enters_what_an_investigator_rated(sqlite_house: House, v14: dict[str, Any]) -> None:
     house = sqlite_house
     assert faults(fill(house, v14, "pga", MILD, who=house.nurse)) == [("/rater_id", "required")]

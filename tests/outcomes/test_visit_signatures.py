@@ -13,8 +13,8 @@ from house import House
 
 from tests.outcomes.sheets import (
     MILD,
-    NO_BILAG,
     QUIET,
+    QUIET_BILAG,
     SIGNED,
     fill,
     filled,
@@ -55,12 +55,60 @@ def test_the_clinical_part_needs_a_doctor_a_confirmation_and_the_forms(sqlite_ho
 
 @pytest.mark.parametrize("lacking", SIGNED)
 def test_the_clinical_part_lacks_no_form(sqlite_house: House, v14: Any, lacking: str) -> None:
-    for name, answers in zip(SIGNED, (QUIET, MILD, NO_BILAG), strict=True):
+    for name, answers in zip(SIGNED, (QUIET, MILD, QUIET_BILAG), strict=True):
         if name != lacking:
             filled(sqlite_house, v14, name, answers)
     answer = sign(sqlite_house, v14, "clinical")
     assert refused(answer) == (409, "conflict")
     assert lacking in answer.json["detail"]
+
+
+EMPTY: dict[str, list[dict[str, Any]]] = {
+    "sledai2k": [{"present": None}, {"present": None, "not_assessed": ["rash"]}],
+    "pga": [{"value": None, "scale": None}, {"value": 1, "scale": None}, {"value": None, "scale": "0-3"}],
+    "bilag2004": [
+        {"systems": {}},
+        {"systems": {"constitutional": {"items": {"1": None}, "unlisted_items": None}, "renal": {"current": {}}}},
+    ],
+}
+
+
+@pytest.mark.parametrize(("form", "answers"), [(form, one) for form, some in EMPTY.items() for one in some], ids=str)
+def test_the_clinical_part_has_no_form_that_says_nothing(
+    sqlite_house: House, v14: Any, form: str, answers: Any
+) -> None:
+    """An assessment is what was found, or said to be not done; a form without either is none."""
+    house = sqlite_house
+    for name, said in zip(SIGNED, (QUIET, MILD, QUIET_BILAG), strict=True):
+        filled(house, v14, name, answers if name == form else said)
+    refusal = sign(house, v14, "clinical")
+    assert refused(refusal) == (409, "conflict")
+    assert form in refusal.json["detail"]
+    filled(house, v14, form, dict(zip(SIGNED, (QUIET, MILD, QUIET_BILAG), strict=True))[form], 2)
+    assert sign(house, v14, "clinical").status_code == 201
+
+
+def test_what_was_expressly_not_done_may_be_signed(sqlite_house: House, v14: Any) -> None:
+    house = sqlite_house
+    filled(house, v14, "sledai2k", {"present": [], "not_assessed": ["seizure"]})
+    filled(house, v14, "pga", MILD)
+    filled(house, v14, "bilag2004", {"systems": {"constitutional": {"unlisted_items": "ND"}}})
+    assert sign(house, v14, "clinical").status_code == 201
+
+
+def test_the_complete_part_needs_the_treatment_reviewed(sqlite_house: House, subject: Any, v14: Any) -> None:
+    house = sqlite_house
+    lupus_forms(house, v14)
+    filled(house, v14, "treatment", {"medications_reviewed": False})
+    assert sign(house, v14, "clinical").status_code == 201
+    for code in sheet(house, v14)["missing_values"]:
+        value(house, subject, code, None, not_done=True)
+    refusal = sign(house, v14, "complete")
+    assert refused(refusal) == (409, "conflict")
+    assert "review" in refusal.json["detail"]
+    filled(house, v14, "treatment", {"medications_reviewed": True}, 2, reason="looked through")
+    sign(house, v14, "clinical")  # the changed form voided it
+    assert sign(house, v14, "complete").status_code == 201
 
 
 def complete(house: House, subject: Any, here: Any) -> None:
