@@ -83,7 +83,7 @@ def is_empty(instrument: str, answers: Mapping[str, Any]) -> bool:
     if instrument == "sledai2k":
         return answers.get("present") is None
     if instrument == "pga":
-        return answers.get("value") is None or answers.get("scale") is None
+        return answers.get("scale") is None  # with a scale and no value it was asked for and not done
     return not any(_is_answered(system) for system in (answers.get("systems") or {}).values())
 
 

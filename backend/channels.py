@@ -11,9 +11,10 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from backend import audit, clock, strictjson
+from backend.crypto import CannotOpen
 from backend.db import db
 from backend.errors import Problem, invalid
-from backend.installation import vault
+from backend.installation import settings, vault
 from backend.models.outbox import TOLD_STATES, Message
 from backend.models.study import Site, SiteChannel
 from schedules.faults import Fault
@@ -47,6 +48,14 @@ def secrets_of(row: SiteChannel) -> Mapping[str, str]:
     return opened
 
 
+def readable_secrets(row: SiteChannel) -> Mapping[str, str] | None:
+    """As `secrets_of`; None where they cannot be opened, and have to be entered anew."""
+    try:
+        return secrets_of(row)
+    except CannotOpen:
+        return None
+
+
 def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
     """Set one channel: gateway, rung, secrets and platform. What the gateways can do was checked by the caller.
 
@@ -55,7 +64,8 @@ def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
     _lock(site)
     row = find(site.id, medium)
     old = _spoken(row) if row is not None else None
-    kept = dict(secrets_of(row)) if row is not None and row.gateway == content["gateway"] else {}
+    held = readable_secrets(row) if row is not None else {}
+    kept = dict(held or {}) if row is not None and row.gateway == content["gateway"] else {}
     secrets = {**kept, **content.get("secrets", {})}
     _refuse(site, medium, content["gateway"], secrets)
     if row is None:
@@ -64,7 +74,7 @@ def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
     platform = content.get("platform", {})
     if (row.gateway, row.platform, kept) != (content["gateway"], platform, secrets):
         row.test_message_id = row.accepted_at = row.accepted_by = None
-    if secrets != kept or row.sealed is None:
+    if secrets != held:
         row.sealed = vault().seal(_PLACE, row.id, strictjson.canonical(secrets)) if secrets else None
     row.gateway, row.rung, row.platform = content["gateway"], content["rung"], platform
     row.version += 1
@@ -79,6 +89,8 @@ def _refuse(site: Site, medium: str, gateway: str, secrets: Mapping[str, str]) -
         faults.append(Fault("/gateway", "not_allowed", "Twilio makes no calls to mainland China"))
     if medium in ROBOTS and not secrets.get("key"):
         faults.append(Fault("/secrets/key", "required", "the robot's key, from its address"))
+    if gateway == "http" and not (secrets.get("url") or settings().http_gateway_url):
+        faults.append(Fault("/secrets/url", "required", "nothing says where the platform listens"))
     if secrets.get("url") and not secrets.get("secret"):
         faults.append(Fault("/secrets/secret", "required", "the platform's requests are signed with it"))
     if faults:

@@ -13,25 +13,31 @@ from backend import outbox
 from backend.db import db
 from backend.models.outbox import Message
 from backend.models.people import Account
+from backend.models.study import SiteChannel
 from backend.models.subject import Subject
 from notifications import judgement
+from notifications.texts import catalogue
 
 PACE = timedelta(seconds=4)  # fifteen a minute, as others may post through the same robot
-_MOST = 30  # pages in one post: WeCom takes 2,048 bytes, a page's text has about 60
+_ROOM = 1900  # bytes of text in one post; WeCom takes 2,048
+_MOST = 100  # pages looked at for one post
 
 
-def wait(message: Message, now: datetime) -> datetime | None:
-    """When the robot of this page may post again; None: now."""
-    last = db.session.scalar(
-        sa.select(sa.func.max(Message.send_started_at)).where(
-            Message.site_id == message.site_id,
-            Message.created_at > now - timedelta(days=1),
-            Message.medium == message.medium,
-            Message.send_started_at > now - PACE,
-            Message.id != message.id,
-        )
-    )
-    return last + PACE if last is not None else None
+def turn(message: Message, now: datetime) -> datetime | None:
+    """Take the robot's turn for this page. When it may post instead, if not yet; None: now, and the turn is taken.
+
+    Senders stand in line at the channel's row, so that two which ask at once do not both hear "now".
+    """
+    row = db.session.execute(
+        sa.select(SiteChannel)
+        .where(SiteChannel.site_id == message.site_id, SiteChannel.medium == message.medium)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+    if row.posted_at is not None and now < row.posted_at + PACE:
+        return row.posted_at + PACE
+    row.posted_at = now
+    return None
 
 
 def company(first: Message, now: datetime) -> Iterator[Message]:
@@ -50,10 +56,21 @@ def company(first: Message, now: datetime) -> Iterator[Message]:
         .limit(_MOST)
     ).all()
     ours = {first.subject_id, None, *_free({row.subject_id for row in due} - {first.subject_id, None})}
+    room = _ROOM - _bytes(first)
     for message_id, subject_id in due:
         message = outbox.locked(message_id) if subject_id in ours else None
-        if message is not None and message.state == "pending" and _joins(message, first, now):
+        if message is None or message.state != "pending":
+            continue
+        room -= _bytes(message)
+        if room < 0:
+            return  # the rest is for the next post
+        if _joins(message, first, now):
             yield message
+
+
+def _bytes(message: Message) -> int:
+    """What a page's line takes, its end and a time to the second included."""
+    return len(catalogue.render(message.template, message.language, message.variables).encode()) + 4
 
 
 def _free(subject_ids: set[object]) -> set[object]:

@@ -19,7 +19,7 @@ from backend import audit, clock, outbox
 from backend.crypto import CannotOpen
 from backend.db import db, lock_subject, transaction
 from backend.installation import vault
-from backend.models.outbox import Message
+from backend.models.outbox import Message, MessageEvent
 from backend.models.people import Account
 from backend.models.study import Site
 from notifications import bundles, hours, judgement, ladder, routing
@@ -52,6 +52,7 @@ LOOK_AFTER = timedelta(minutes=2)
 ASK_AFTER = {outbox.PAGE: timedelta(minutes=10), outbox.REMINDER: timedelta(hours=1)}
 ASK_FOR = timedelta(days=1)
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 30.0, 1800.0
+_STARTED = "send_started"
 _random = SystemRandom()
 
 
@@ -170,7 +171,7 @@ def _begin_shared(
     message: Message, account: Account, route: Route, gateway: Gateway, now: datetime
 ) -> _Call | Delivered:
     """A robot's post: not before its pace allows, and then with every page that is due through it."""
-    until = bundles.wait(message, now)
+    until = bundles.turn(message, now)
     if until is not None:
         _put_off(message, judgement.Verdict("pending", "pace", until), now)
         return Delivered(message.id, message.state, code="pace")
@@ -184,7 +185,7 @@ def _begin_shared(
 
 def _not_begun(message: Message, outcome: Outcome, now: datetime) -> Delivered:
     """It cannot even be tried: for good, or not until somebody mends the settings."""
-    _alarm(message, outcome)
+    _alarm(message.id, outcome)
     if outcome.permanent:
         _fail(message, outcome, now)
     else:
@@ -193,10 +194,27 @@ def _not_begun(message: Message, outcome: Outcome, now: datetime) -> Delivered:
 
 
 def _started(message: Message, number: str, route: Route, gateway: Gateway, now: datetime) -> Outgoing:
+    said = _said(message, now)
     message.send_started_at = now
     message.provider = gateway.name
-    outbox.note(message, origin="worker", now=now, code="send_started")
-    return _outgoing(message, number, route.line, now)
+    outbox.note(message, origin="worker", now=now, code=_STARTED, detail=(said or now).isoformat(timespec="seconds"))
+    return _outgoing(message, number, route.line, said)
+
+
+def _said(message: Message, now: datetime) -> datetime | None:
+    """The time that a page tells where it is not the first: later than any told before, as no two may read the same.
+
+    Providers refuse a repeat, and steps of a ladder that is hurried follow each other within a second.
+    """
+    about = Message.episode_id == message.episode_id if message.episode_id is not None else Message.id == message.id
+    told = (
+        sa.select(sa.func.max(MessageEvent.detail))
+        .join(Message, Message.id == MessageEvent.message_id)
+        .where(about, Message.account_id == message.account_id, Message.medium == message.medium)
+        .where(MessageEvent.code == _STARTED)
+    )
+    last = db.session.execute(told).scalar_one() if message.lane == outbox.PAGE else None
+    return max(now, datetime.fromisoformat(last) + timedelta(seconds=1)) if last is not None else None
 
 
 def _put_off(message: Message, verdict: judgement.Verdict, now: datetime) -> None:
@@ -217,12 +235,12 @@ def _number(account: Account) -> str | None:
         return None
 
 
-def _outgoing(message: Message, number: str, line: Line, now: datetime) -> Outgoing:
-    """What the gateway gets. A page's time is that of this call, so that no two calls read the same."""
+def _outgoing(message: Message, number: str, line: Line, said: datetime | None) -> Outgoing:
+    """What the gateway gets. `said`: the time that a page tells instead of that of its posting."""
     variables = dict(message.variables)
-    if "time" in variables and message.episode_id is not None and message.attempts > 1:
+    if said is not None and "time" in variables:
         zone = db.session.get_one(Site, message.site_id).time_zone
-        variables["time"] = f"{hours.local(now, zone):%H:%M:%S}"
+        variables["time"] = f"{hours.local(said, zone):%H:%M:%S}"
     return Outgoing(
         message_id=message.id,
         to=number,
@@ -252,6 +270,7 @@ def _record(claim: _Claim, call: _Call, outcome: Outcome, now: datetime) -> Deli
     with transaction():
         _hold_subjects(claim, call.together)
         states = [_recorded(message_id, claim.owner, outcome, call.gateway, now) for message_id in call.together]
+        _alarm(claim.message_id, outcome)
         return Delivered(claim.message_id, states[0], outcome.stop, outcome.code)
 
 
@@ -271,13 +290,12 @@ def _recorded(message_id: UUID, owner: str, outcome: Outcome, gateway: Gateway, 
         _settle(message, outcome, gateway, now)
     elif outcome.kind == ACCEPTED:
         _late_answer(message, outcome, gateway, now)
-    _alarm(message, outcome)
     return message.state
 
 
-def _alarm(message: Message, outcome: Outcome) -> None:
+def _alarm(message_id: UUID, outcome: Outcome) -> None:
     if outcome.alarm:
-        log.error("gateway.alarm", message_id=str(message.id), code=outcome.code, stop=outcome.stop)
+        log.error("gateway.alarm", message_id=str(message_id), code=outcome.code, stop=outcome.stop)
 
 
 def _settle(message: Message, outcome: Outcome, gateway: Gateway, now: datetime) -> None:

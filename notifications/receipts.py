@@ -1,6 +1,6 @@
 """A provider's receipt, taken in the caller's transaction: the message moves, and a lost page moves its ladder."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from notifications.gateways.base import Receipt
 
 log = structlog.get_logger(__name__)
 
+_OUT_OF_REACH = timedelta(hours=3)
 _MOST_AGAIN = 2  # further texts for one that did not arrive
 
 
@@ -32,14 +33,18 @@ def take(message_id: UUID, told: Receipt, provider: str, now: datetime) -> bool:
     if message.state in ("failed", "undelivered"):
         delivery.lost(message, now, opted_out=told.opted_out)
         if message.lane == outbox.REMINDER and told.again_after is not None:
-            _again(message, now + told.again_after, now)
+            _again(message, told.again_after, now)
     return True
 
 
-def _again(message: Message, due_at: datetime, now: datetime) -> None:
-    """One more intent for a reminder that certainly did not arrive, while it is still of use; judged like any other."""
+def _again(message: Message, after: timedelta, now: datetime) -> None:
+    """One more intent for a reminder that certainly did not arrive, while it is still of use; judged like any other.
+
+    The second time it waits for hours, whatever the provider's reason: the handset is out of reach.
+    """
     start, _, tried = message.key.partition("#again")
     count = int(tried or 0) + 1
+    due_at = now + (after if count == 1 else max(after, _OUT_OF_REACH))
     if count <= _MOST_AGAIN and message.not_after is not None and due_at < message.not_after:
         outbox.post(
             key=f"{start}#again{count}",

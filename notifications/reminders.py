@@ -27,12 +27,22 @@ MORNING_LASTS = timedelta(hours=2)  # a worker that was away longer leaves the d
 _CHUNK = 400
 
 
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A text of a day that went out or will. `variables` without the day."""
+
+    key: str
+    posted_at: datetime
+    template: str
+    variables: dict[str, object]
+
+
 @dataclass(slots=True)
 class Plan:
     """One text an account should get on a local day.
 
     `seen` are the visits a morning's text speaks of, as words of its key; `late_since` is a nudge's reason.
-    `living` are this day's texts that went out or will: key, and when it was posted.
+    `living` are this day's texts to the same number that went out or will.
     """
 
     kind: str  # day, nudge
@@ -45,7 +55,7 @@ class Plan:
     not_after: datetime
     seen: tuple[str, ...] = ()
     late_since: datetime | None = None
-    living: list[tuple[str, datetime]] = field(default_factory=list)
+    living: list["Living"] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -56,12 +66,14 @@ class Plan:
         """Whether this text says something that no text of the day has said, and the day's budget has room."""
         if len(self.living) >= self.reminders.texts_per_day:
             return False
-        if self.late_since is not None and any(at >= self.late_since for _, at in self.living):
+        if self.late_since is not None and any(one.posted_at >= self.late_since for one in self.living):
             return False  # a text has gone out since it became late, so they know
-        before = [key for key, _ in self.living if key.startswith(f"{self.kind}:")]
+        before = [one for one in self.living if one.key.startswith(f"{self.kind}:")]
         if not before:
             return True
-        said = {word for key in before for word in words_of(key)}
+        if any((one.template, one.variables) == (self.template, self.variables) for one in before):
+            return False  # a visit moved to another hour: the text would say the very same
+        said = {word for one in before for word in words_of(one.key)}
         return any(word not in said for word in self.seen)
 
 
@@ -134,13 +146,16 @@ def _groups(now: datetime) -> Iterator[tuple[Sequence[sa.ColumnElement[bool]], R
 
 
 def _morning(found: dict[UUID, owed.Owed], reminders: Reminders, zone: str, day: date, now: datetime) -> Iterator[Plan]:
-    """One text per account, whatever number of subjects it reports for."""
-    bundles: dict[UUID, tuple[Account, Subject, owed.Owed]] = {}
+    """One text per number, whatever number of subjects, or of people with one telephone, it is for."""
+    bundles: dict[str | None, tuple[Account, Subject, owed.Owed]] = {}
+    told: set[tuple[str | None, UUID]] = set()
     for account, subject in _reporters(list(found), now):
-        one = found[subject.id]
-        _, _, bundle = bundles.setdefault(account.id, (account, subject, owed.Owed()))
-        bundle.slots += one.slots
-        bundle.visits += one.visits
+        number = account.phone_index
+        _, _, bundle = bundles.setdefault(number, (account, subject, owed.Owed()))
+        if (number, subject.id) not in told:
+            told.add((number, subject.id))
+            bundle.slots += found[subject.id].slots
+            bundle.visits += found[subject.id].visits
     for account, subject, bundle in bundles.values():
         template, variables = morning_text(bundle)
         seen = tuple(dict.fromkeys(word(at) for _, at in bundle.nearest()))
@@ -155,14 +170,14 @@ def _evening(reminders: Reminders, zone: str, day: date) -> datetime:
 
 def _nudges(now: datetime) -> Iterator[Plan]:
     late = owed.late(now)
-    planned: set[tuple[UUID, date]] = set()
+    planned: set[tuple[str | None, date]] = set()
     for account, subject in _reporters(list(late), now):
         reminders = studies.in_force(subject).reminders
         zone = chronicle.zones_of(subject).at(now)
         day = local_date(now, zone)
         quiet = hours.until(now, zone, reminders.quiet_from, reminders.quiet_to)
-        if reminders.nudge and quiet is None and (account.id, day) not in planned:
-            planned.add((account.id, day))
+        if reminders.nudge and quiet is None and (account.phone_index, day) not in planned:
+            planned.add((account.phone_index, day))
             one = late[subject.id]
             yield Plan("nudge", account, subject, reminders, day, "nudge", {}, one.closes_at, late_since=one.since)
 
@@ -189,25 +204,30 @@ def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:
 
 def _new(plans: list[Plan]) -> list[Plan]:
     """Those not said already, so that a turn with nothing new writes nothing."""
-    living = _living({one.account.id for one in plans}, {str(one.day) for one in plans})
+    living = _living({one.account.phone_index for one in plans}, {str(one.day) for one in plans})
     for one in plans:
-        one.living = living[one.account.id, str(one.day)]
+        one.living = living[one.account.phone_index, str(one.day)]
     return [one for one in plans if one.wanted()]
 
 
-def _living(account_ids: Iterable[UUID], days: Iterable[str]) -> dict[tuple[UUID, str], list[tuple[str, datetime]]]:
-    """The reminders that count against an account's day: key, and when it was posted."""
-    found: dict[tuple[UUID, str], list[tuple[str, datetime]]] = defaultdict(list)
-    wanted, days = sorted(account_ids), list(days)
+def _living(numbers: Iterable[str | None], days: Iterable[str]) -> dict[tuple[str | None, str], list[Living]]:
+    """The reminders that count against the day of a number (as its index has it)."""
+    found: dict[tuple[str | None, str], list[Living]] = defaultdict(list)
+    wanted, days = sorted(filter(None, numbers)), list(days)
     for start in range(0, len(wanted), _CHUNK):
-        query = sa.select(Message.account_id, Message.local_day, Message.key, Message.created_at).where(
-            Message.account_id.in_(wanted[start : start + _CHUNK]),
-            Message.local_day.in_(days),
-            Message.lane == outbox.REMINDER,
-            Message.state.not_in(outbox.UNSENT_STATES),
+        query = (
+            sa.select(Account.phone_index, Message)
+            .join(Message, Message.account_id == Account.id)
+            .where(
+                Account.phone_index.in_(wanted[start : start + _CHUNK]),
+                Message.local_day.in_(days),
+                Message.lane == outbox.REMINDER,
+                Message.state.not_in(outbox.UNSENT_STATES),
+            )
         )
-        for account_id, day, key, posted_at in db.session.execute(query):
-            found[account_id, day or ""].append((key, posted_at))
+        for number, row in db.session.execute(query):
+            said = {name: value for name, value in row.variables.items() if name != "day"}
+            found[number, row.local_day or ""].append(Living(row.key, row.created_at, row.template, said))
     return found
 
 
@@ -217,7 +237,8 @@ def _post(one: Plan, now: datetime) -> bool:
         subject = lock_subject(one.subject.id)
         if subject.admitted or subject.ended_at is not None:
             return False
-        one.living = _living((one.account.id,), (str(one.day),))[one.account.id, str(one.day)]
+        number, day = one.account.phone_index, str(one.day)
+        one.living = _living((number,), (day,))[number, day]
         return _write(one, subject, now)
 
 

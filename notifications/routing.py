@@ -6,7 +6,6 @@ from uuid import UUID
 import structlog
 
 from backend import channels, clock, installation, outbox
-from backend.crypto import CannotOpen
 from backend.models.outbox import Message
 from backend.models.people import Account
 from backend.models.study import Site, SiteChannel
@@ -29,12 +28,18 @@ class Route:
 def media(site_id: UUID, rung: int) -> tuple[str, ...]:
     """The media of one of the ladder's channels (1, 2). A site without a second one has its first again."""
     named = channels.of_site(site_id)
-    first = tuple(row.medium for row in named if row.rung == 1) or (SMS,)
-    return first if rung == 1 else tuple(row.medium for row in named if row.rung == rung) or first
+    first = _waking(tuple(row.medium for row in named if row.rung == 1))
+    second = tuple(row.medium for row in named if row.rung == 2)
+    return _waking(second) if rung == 2 and second else first
 
 
 def all_media(site_id: UUID) -> tuple[str, ...]:
-    return tuple(row.medium for row in channels.of_site(site_id)) or (SMS,)
+    return _waking(tuple(row.medium for row in channels.of_site(site_id)))
+
+
+def _waking(named: tuple[str, ...]) -> tuple[str, ...]:
+    """A robot wakes nobody: where nothing else is named, texts go as well."""
+    return named if set(named) & {*channels.WAKING} else (SMS, *named)
 
 
 def route_of(message: Message) -> Route | None:
@@ -42,11 +47,11 @@ def route_of(message: Message) -> Route | None:
     row = channels.find(message.site_id, message.medium)
     if row is None:
         return Route(installation.settings().sms_gateway, Line()) if message.medium == SMS else None
-    try:
-        return Route(row.gateway, Line(channels.secrets_of(row), row.platform), message.medium in channels.ROBOTS)
-    except CannotOpen:
+    secrets = channels.readable_secrets(row)
+    if secrets is None:
         log.error("channel.cannot_open", site_id=str(message.site_id), medium=message.medium)
         return None
+    return Route(row.gateway, Line(secrets, row.platform), message.medium in channels.ROBOTS)
 
 
 def post_test(site: Site, row: SiteChannel, account: Account) -> Message:

@@ -1,6 +1,7 @@
 """By which ways a site's messages travel, test pages over them, and the step to live. Keys go in and never come out."""
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import marshmallow as ma
@@ -72,7 +73,7 @@ def view(site: Site, row: SiteChannel) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in plain},
         "wakes": row.medium in channels.WAKING,
-        "secrets": sorted(channels.secrets_of(row)),
+        "secrets": sorted(channels.readable_secrets(row) or ()),
         "test": _test_of(row),
         "warnings": _warnings(site, row),
     }
@@ -88,10 +89,11 @@ def _test_of(row: SiteChannel) -> str:
 
 
 def _warnings(site: Site, row: SiteChannel) -> list[str]:
-    """What people of a site in mainland China should know before they rely on it."""
-    if site.country != channels.MAINLAND_CHINA or row.gateway != "twilio":
-        return []
-    return ["numbers_leave_country", "no_replies", "few_texts_a_day"]
+    """What people should know before they rely on it; most of it of Twilio in mainland China."""
+    found = ["keys_unreadable"] if channels.readable_secrets(row) is None else []
+    if site.country == channels.MAINLAND_CHINA and row.gateway == "twilio":
+        found += ["numbers_leave_country", "no_replies", "few_texts_a_day"]
+    return found
 
 
 def whole(site: Site) -> dict[str, Any]:
@@ -154,9 +156,17 @@ def _gateway_faults(medium: str, body: dict[str, Any]) -> list[Fault]:
 def _platform_faults(body: dict[str, Any]) -> list[Fault]:
     settings, url = installation.settings(), body.get("secrets", {}).get("url", "")
     faults = [Fault(f"/platform{one.path}", one.code, one.message) for one in http.faults_in(body.get("platform", {}))]
-    if url and not url.startswith("https://" if settings.live else ("http://", "https://")):
+    if url and not _is_address(url, ("https",) if settings.live else ("http", "https")):
         faults.append(Fault("/secrets/url", "invalid", "an address that begins with https://"))
     return faults
+
+
+def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and url.isascii() and not set(url) & set(" \n\t")
+    except ValueError:
+        return False
 
 
 @room.door(

@@ -79,6 +79,7 @@ class SiteChannel(Base):
     test_message_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("message.id"))
     accepted_at: Mapped[datetime | None]
     accepted_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("account.id"))
+    posted_at: Mapped[datetime | None]  # a robot: when its last post began, for its pace
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (sa.UniqueConstraint("site_id", "medium"),)

@@ -22,6 +22,7 @@ def upgrade() -> None:
     sa.Column('test_message_id', sa.Uuid(), nullable=True),
     sa.Column('accepted_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('accepted_by', sa.Uuid(), nullable=True),
+    sa.Column('posted_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['accepted_by'], ['account.id'], name=op.f('fk_site_channel_accepted_by_account')),
     sa.ForeignKeyConstraint(['site_id'], ['site.id'], name=op.f('fk_site_channel_site_id_site')),

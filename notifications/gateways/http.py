@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ import requests
 from backend import strictjson
 from backend.config import Settings
 from notifications.gateways import wire
-from notifications.gateways.base import Line, Outcome, Outgoing, Receipt, accepted, later, refused
+from notifications.gateways.base import Line, Outcome, Outgoing, Receipt, accepted, later, refused, unknown
 from notifications.texts import catalogue
 from schedules.faults import Fault, pointer
 
@@ -38,14 +38,15 @@ class Platform:
     `fields`: the body, any JSON whose strings may hold `{to}` and the other PLACES; a string that is one place alone
     becomes its value whole (`{variables}` an object, `{values}` a list in the order of the text).
     `templates`: its id for our template, by `key/zh` or `key/en`. `code_at`, `ok`, `id_at`: where in the answer (JSON
-    Pointers) the platform says whether it took the message, which words mean yes, and its id of the message.
+    Pointers) the platform says whether it took the message, which words mean yes, and its id of the message. Where a
+    platform says so, an answer without that place is no yes; unless told, `/errcode` may be absent.
     """
 
     url: str
     secret: str = field(repr=False)
     fields: Any = field(default_factory=lambda: dict(_OURS))
     templates: Mapping[str, str] = field(default_factory=dict)
-    code_at: str = "/errcode"
+    code_at: str | None = None
     ok: tuple[str, ...] = ("0",)
     id_at: str = "/id"
 
@@ -54,36 +55,51 @@ class Platform:
         return cls(settings.http_gateway_url, settings.http_gateway_secret, **_known(settings.http_gateway_platform))
 
     def at(self, line: Line) -> "Platform":
-        """This platform, or the one that a site's own channel describes."""
-        if not line.secrets.get("url"):
+        """This platform as a site's own channel has it: elsewhere, or described otherwise, or both."""
+        url, secret = self.url, self.secret
+        if line.secrets.get("url"):
+            url, secret = line.secrets["url"], line.secrets.get("secret", "")
+        elif not line.platform:
             return self
-        return Platform(line.secrets["url"], line.secrets.get("secret", ""), **_known(line.platform))
+        return Platform(url, secret, **_known(line.platform))
 
     def body(self, outgoing: Outgoing) -> bytes:
         """The bytes of the request. Raises UnknownText for a template the platform has no id for."""
         return strictjson.canonical(_filled(self.fields, _given(outgoing, self.templates))).encode()
 
 
-def faults_in(platform: Any) -> list[Fault]:
+def faults_in(platform: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with a description of a platform: `{fields, templates, code_at, ok, id_at}`, each optional."""
-    if not isinstance(platform, Mapping):
-        return [Fault("", "wrong_type", "an object")]
     faults = [Fault(pointer((name,)), "unknown_key", "not a field here") for name in platform if name not in _SHAPES]
     for name, (kind, shape) in _SHAPES.items():
         if name in platform and not shape(platform[name]):
             faults.append(Fault(pointer((name,)), "wrong_type", kind))
-    places = {place for text in _strings(platform.get("fields")) for place in _PLACE.findall(text)}
-    faults += [Fault("/fields", "not_allowed", f"{{{one}}} is no place") for one in sorted(places - {*PLACES})]
+    places: set[str] = set()
+    for path, text in _strings(platform.get("fields"), ("fields",)):
+        found = set(_PLACE.findall(text))
+        faults += [Fault(pointer(path), "not_allowed", f"{{{one}}} is no place") for one in sorted(found - {*PLACES})]
+        places |= found
     if "fields" in platform and not places & {"to", "to_national"}:
         faults.append(Fault("/fields", "required", "nothing says to whom: {to} or {to_national}"))
     if "template_id" in places and not platform.get("templates"):
         faults.append(Fault("/templates", "required", "{template_id} needs an id for every template"))
-    return faults
+    return [*faults, *_template_faults(platform.get("templates"))]
+
+
+def _template_faults(templates: Any) -> list[Fault]:
+    if not isinstance(templates, Mapping):
+        return []
+    known = {f"{name}/{language}" for name in catalogue.TEMPLATES for language in catalogue.LANGUAGES}
+    strange = [
+        Fault(pointer(("templates", one)), "unknown_key", "no such text") for one in templates if one not in known
+    ]
+    ids = [(one, number) for one, number in templates.items() if one in known]
+    return strange + [Fault(pointer(("templates", one)), "wrong_type", "a text") for one, n in ids if not _text(n)]
 
 
 _SHAPES: dict[str, tuple[str, Any]] = {
     "fields": ("an object", lambda value: isinstance(value, Mapping)),
-    "templates": ("an object of texts", lambda value: isinstance(value, Mapping) and all(map(_text, value.values()))),
+    "templates": ("an object of texts", lambda value: isinstance(value, Mapping)),
     "code_at": ("a JSON Pointer", lambda value: _text(value) and value.startswith("/")),
     "ok": ("a list of texts", lambda value: isinstance(value, list) and all(map(_text, value))),
     "id_at": ("a JSON Pointer", lambda value: _text(value) and value.startswith("/")),
@@ -123,10 +139,16 @@ class HttpGateway:
 
 def _taken(platform: Platform, answer: requests.Response) -> Outcome:
     content = wire.content_of(answer)
-    code, number = _found(content, platform.code_at), _found(content, platform.id_at)
-    if code is not None and str(code) not in platform.ok:
-        return later(f"errcode_{str(code)[:20]}")
+    code, number = _found(content, platform.code_at or "/errcode"), _found(content, platform.id_at)
+    if code is None and platform.code_at is not None:
+        return unknown("answer_unreadable")
+    if code is not None and _as_word(code) not in platform.ok:
+        return later(f"errcode_{_as_word(code)[:20]}")
     return accepted(None if number is None else str(number)[:200])
+
+
+def _as_word(code: Any) -> str:
+    return str(code).lower() if isinstance(code, bool) else str(code)
 
 
 def _given(outgoing: Outgoing, templates: Mapping[str, str]) -> dict[str, Any]:
@@ -168,18 +190,25 @@ def _spoken(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _strings(shape: Any) -> list[str]:
+def _strings(shape: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Every string of a JSON value, with where it stands."""
     if isinstance(shape, str):
-        return [shape]
-    inner = shape.values() if isinstance(shape, Mapping) else shape if isinstance(shape, list) else ()
-    return [text for one in inner for text in _strings(one)]
+        yield path, shape
+    elif isinstance(shape, Mapping | list):
+        for name, inner in shape.items() if isinstance(shape, Mapping) else enumerate(shape):
+            yield from _strings(inner, (*path, name))
 
 
 def _found(content: Any, at: str) -> Any:
-    for name in at.strip("/").split("/"):
-        if not isinstance(content, Mapping):
+    """What stands at a JSON Pointer (RFC 6901); None where nothing does."""
+    for part in at.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(content, Mapping):
+            content = content.get(name)
+        elif isinstance(content, list) and name.isdigit() and int(name) < len(content):
+            content = content[int(name)]
+        else:
             return None
-        content = content.get(name)
     return content
 
 

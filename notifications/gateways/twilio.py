@@ -238,6 +238,7 @@ def _ask_for_key(text: str, language: str, action: str) -> str:
     for _ in range(2):
         key = answer.gather(num_digits=1, timeout=_WAITS_S, action=action, method="POST")
         key.say(text, language=_tongue(language))
+    answer.say(catalogue.spoken("call_not_accepted", language, {}), language=_tongue(language))
     return str(answer)
 
 

@@ -1,5 +1,6 @@
 """What an HTTP call tells about whether the text went out. Shared by the gateways that speak HTTP themselves."""
 
+import logging
 from typing import Any
 
 import phonenumbers
@@ -9,6 +10,8 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from notifications.gateways.base import Outcome, later, refused, stopped, unknown
 
 _LONGEST_WAIT_S = 3600
+# At DEBUG it writes addresses with their query, and a robot's address holds its key.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 def failure(error: requests.RequestException) -> Outcome:

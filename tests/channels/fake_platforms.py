@@ -1,6 +1,7 @@
 """A hospital's platform and the group robots of WeCom and DingTalk, of our own: what they took, and failing as told.
 
-For tests; nothing else uses it. They know what the real ones do: 200 with a code in the body, twenty posts a minute.
+For tests; nothing else uses it. They know what the real ones do: 200 with a code in the body, twenty posts a minute,
+at most 2,048 bytes in a text of WeCom's.
 """
 
 import base64
@@ -8,7 +9,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,10 @@ from notifications.fake_provider import (
 )
 
 POSTS_A_MINUTE = 20
+WECOM_BYTES, WECOM_TOO_LONG = 2048, 40058
+# Further words for what the next request does. `accept_then_odd`: taken, and answered with what nobody understands.
+BAD_REQUEST, FORBIDDEN, ACCEPT_THEN_ODD, ACCEPT_THEN_HTML = "400", "403", "accept_then_odd", "accept_then_html"
+_STATUSES = (BUSY, BROKEN, BAD_REQUEST, FORBIDDEN)
 _HOW: dict[str, tuple[str, int]] = {
     "/cgi-bin/webhook/send": ("wecom", 45009),
     "/robot/send": ("dingtalk", 130101),
@@ -40,6 +45,8 @@ class Post:
     headers: dict[str, str]
     raw: bytes
     at: datetime
+    path: str = ""
+    query: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -60,6 +67,7 @@ class FakePlatforms(Scripted):
         self.key, self.secret, self._clock = key, secret, clock
         self.taken: list[Post] = []
         self.refused: list[tuple[str, int]] = []  # which robot, with what code
+        self.answers: Any = None  # what the platform says when it takes a message, instead of its own
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -72,21 +80,28 @@ class FakePlatforms(Scripted):
         if told == HANG:
             self.released.wait(60)
             return _json({"errcode": -1}, 503)
-        if told in (BUSY, BROKEN):
+        if told in _STATUSES:
             return _json({}, int(told))
         code = told if isinstance(told, int) else self._fault(kind, busy, request)
         if code:
             self.refused.append((kind, code))
             return _json({"errcode": code, "errmsg": "refused"})
         raw = request.get_data()
-        self.taken.append(Post(kind, json.loads(raw), dict(request.headers), raw, self._clock()))
+        about = (dict(request.headers), raw, self._clock(), request.path, request.args.to_dict())
+        self.taken.append(Post(kind, json.loads(raw), *about))
         if told == ACCEPT_THEN_500:
             return _json({}, 500)
         if told == ACCEPT_THEN_HANG:
             self.released.wait(60)
         if told == ACCEPT_THEN_DROP:
             raise ConnectionAbortedError
-        return _json({"errcode": 0, "errmsg": "ok", **({"id": len(self.taken)} if kind == "http" else {})})
+        if told == ACCEPT_THEN_ODD:
+            return _json({"result": "fine"})
+        if told == ACCEPT_THEN_HTML:
+            return Response("<html>a gate on the way</html>", content_type="text/html")
+        if kind == "http":
+            return _json(self.answers or {"errcode": 0, "errmsg": "ok", "id": len(self.taken)})
+        return _json({"errcode": 0, "errmsg": "ok"})
 
     def _fault(self, kind: str, busy: int, request: Request) -> int:
         if kind == "wecom" and request.args.get("key") != self.key:
@@ -95,6 +110,8 @@ class FakePlatforms(Scripted):
             return 300001
         if kind == "dingtalk" and not self._signed(request):
             return 310000
+        if kind == "wecom" and len(request.get_json()["text"]["content"].encode()) > WECOM_BYTES:
+            return WECOM_TOO_LONG
         recent = [one for one in self.taken if one.kind == kind and one.at > self._clock() - timedelta(minutes=1)]
         return busy if kind != "http" and len(recent) >= POSTS_A_MINUTE else 0
 

@@ -65,7 +65,7 @@ def test_the_clinical_part_lacks_no_form(sqlite_house: House, v14: Any, lacking:
 
 EMPTY: dict[str, list[dict[str, Any]]] = {
     "sledai2k": [{"present": None}, {"present": None, "not_assessed": ["rash"]}],
-    "pga": [{"value": None, "scale": None}, {"value": 1, "scale": None}, {"value": None, "scale": "0-3"}],
+    "pga": [{"value": None, "scale": None}, {"value": 1, "scale": None}],
     "bilag2004": [
         {"systems": {}},
         {"systems": {"constitutional": {"items": {"1": None}, "unlisted_items": None}, "renal": {"current": {}}}},
@@ -91,7 +91,7 @@ def test_the_clinical_part_has_no_form_that_says_nothing(
 def test_what_was_expressly_not_done_may_be_signed(sqlite_house: House, v14: Any) -> None:
     house = sqlite_house
     filled(house, v14, "sledai2k", {"present": [], "not_assessed": ["seizure"]})
-    filled(house, v14, "pga", MILD)
+    filled(house, v14, "pga", {"value": None, "scale": "0-3"})
     filled(house, v14, "bilag2004", {"systems": {"constitutional": {"unlisted_items": "ND"}}})
     assert sign(house, v14, "clinical").status_code == 201
 
