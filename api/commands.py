@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from api import sending_commands
+from api import keeping_commands, sending_commands
 from api.scoring_commands import score
 from api.study_commands import study
 from backend import (
@@ -253,5 +253,6 @@ def register(app: Flask) -> None:
         demo_group,
         export_dataset,
         *sending_commands.COMMANDS,
+        *keeping_commands.COMMANDS,
     ):
         app.cli.add_command(command)

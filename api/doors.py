@@ -36,6 +36,7 @@ from backend.models.record import KeptAnswer
 from backend.models.safety import Episode
 from backend.models.study import Site
 from backend.models.subject import Subject
+from backend.sealed import kept_answer_place
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 # Ids in addresses: the column each names, and where its table says which subject the row is about.
@@ -340,11 +341,11 @@ def _repeatable(caller: Caller, writes: bool, work: Callable[[], Any]) -> Any:
     if kept is not None:
         if kept.request_digest != digest:
             raise Problem("conflict", "this Idempotency-Key was used for another request")
-        body = vault().open(_kept_at(key), caller.id, b64decode(kept.body))
+        body = vault().open(kept_answer_place(key), caller.id, b64decode(kept.body))
         return Response(body, status=kept.status, mimetype="application/json")
     response = work()
     # Sealed: an answer may hold contact data or a one-use code, which nowhere else stand readable.
-    sealed = vault().seal(_kept_at(key), caller.id, response.get_data(as_text=True))
+    sealed = vault().seal(kept_answer_place(key), caller.id, response.get_data(as_text=True))
     db.session.add(
         KeptAnswer(
             account_id=caller.id,
@@ -356,10 +357,6 @@ def _repeatable(caller: Caller, writes: bool, work: Callable[[], Any]) -> Any:
         )
     )
     return response
-
-
-def _kept_at(key: str) -> str:
-    return f"kept_answer.body:{key}"
 
 
 def etag(version: int | str) -> dict[str, str]:

@@ -62,6 +62,9 @@ def readyz() -> Response:
         return _json({"status": "guards are missing", "guards": list(unguarded)}, 503)
     if made != installation.settings().mode:
         return _json({"status": "made in another mode", "mode": made}, 503)
+    with transaction(writes=False):
+        if installation.is_moved():
+            return _json({"status": "moved to another database"}, 503)
     return _json({"status": "ok", "schema": version})
 
 

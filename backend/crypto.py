@@ -34,6 +34,9 @@ class Vault:
         self._index_key = self._derived(secret, b"blind-index")
         self._code_key = self._derived(secret, b"one-use-code")
         self._chain_key = self._derived(secret, b"audit-chain")
+        self._row_key = self._derived(secret, b"row-digest")
+        self._manifest_key = self._derived(secret, b"backup-manifest")
+        self._fingerprint_key = self._derived(secret, b"key-fingerprint")
 
     @staticmethod
     def _derived(secret: str, purpose: bytes) -> bytes:
@@ -70,6 +73,27 @@ class Vault:
     def chain_digest(self, content: bytes) -> str:
         """The link of the audit chain over `content`, which includes the previous link."""
         return hmac.new(self._chain_key, content, hashlib.sha256).hexdigest()
+
+    def row_digest(self, content: bytes) -> bytes:
+        """A keyed digest of one row: sums of them tell sets of rows apart, also against somebody who tries."""
+        return hmac.digest(self._row_key, content, "sha256")
+
+    def manifest_digest(self, content: bytes) -> str:
+        """What proves that a backup's manifest was written with this SECRET_KEY and not changed."""
+        return hmac.new(self._manifest_key, content, hashlib.sha256).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """By which this SECRET_KEY is known again; it cannot be turned back into the key."""
+        return hmac.new(self._fingerprint_key, b"secret", hashlib.sha256).hexdigest()[:32]
+
+    @property
+    def field_fingerprints(self) -> dict[int, str]:
+        """The same of each field key, by id."""
+        return {
+            key_id: hmac.new(self._fingerprint_key, b"field" + key, hashlib.sha256).hexdigest()[:32]
+            for key_id, key in self._field_keys.items()
+        }
 
 
 def new_code(length: int = 10) -> str:

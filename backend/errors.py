@@ -87,6 +87,10 @@ CODES: dict[str, tuple[int, str, str]] = {
 }
 
 
+class Refused(Exception):
+    """A command of the operator that is not carried out, and why, in words to print. No address, no value."""
+
+
 class Problem(Exception):
     """A refusal. `code` is one of CODES; `detail` English for people; `faults` name every bad place."""
 

@@ -20,15 +20,32 @@ BEGIN RAISE EXCEPTION USING MESSAGE = 'daymark keeps: ' || TG_OP || ' on ' || TG
 
 def install(connection: sa.Connection) -> None:
     """Create every trigger afresh, for the tables there are: a migration may stop half way through the line."""
-    for name, table in existing(connection).items():
-        suffix = f" ON {table}" if connection.dialect.name == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
+    remove(connection)
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_FUNCTION)
     there = set(sa.inspect(connection).get_table_names())
     for statement, table in _wanted(connection.dialect.name).values():
         if table in there:
             connection.exec_driver_sql(statement)
+
+
+def remove(connection: sa.Connection) -> None:
+    """Drop every trigger, for a transaction that fills an empty database and installs them before it ends."""
+    for name, table in existing(connection).items():
+        suffix = f" ON {table}" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
+
+
+def shut(connection: sa.Connection) -> None:
+    """From now on this database refuses every write: what still runs on it may store nothing that nobody will see."""
+    operations = ("INSERT", "UPDATE", "DELETE")
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_FUNCTION)
+    for table in Base.metadata.tables:
+        for operation in operations:
+            connection.exec_driver_sql(
+                _trigger(connection.dialect.name, f"shut_{table}_{operation.lower()}", operation, table, None)
+            )
 
 
 def missing(connection: sa.Connection) -> tuple[str, ...]:

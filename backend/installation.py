@@ -5,11 +5,11 @@ The composition root (`api.app.create_app`) puts it there; every floor above the
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask import Flask, current_app
-from sqlalchemy.engine import make_url
 
 from backend import clock
 from backend.config import BadSetting, Settings
@@ -18,6 +18,9 @@ from backend.db import db, transaction
 from backend.models.study import Installation
 
 _KEY = "daymark"
+BACKUP_TABLE = "backup_manifest"  # only a backup has it
+_BACKUP = "this is the file of a backup; bring it back with `flask restore --from FILE` into a new database"
+_MOVED = "this installation was moved to another database; set DATABASE_URL to where it is now"
 _OTHER_MODE = "this database was made in {made} mode and cannot be opened in {mode} mode"
 
 
@@ -52,6 +55,16 @@ def server_epoch() -> UUID:
     return db.session.execute(sa.select(Installation.server_epoch)).scalar_one()
 
 
+def restored_at() -> datetime | None:
+    """When this database was last brought back from a backup."""
+    return db.session.execute(sa.select(Installation.restored_at)).scalar_one_or_none()
+
+
+def is_moved() -> bool:
+    """Whether `flask move` carried everything here to another database."""
+    return db.session.execute(sa.select(Installation.moved_at)).scalar_one_or_none() is not None
+
+
 def settle(mode: str) -> None:
     """Give a fresh database its one installation row; every migration does. Refuse one made in the other mode."""
     made = mode_of_database()
@@ -69,17 +82,29 @@ def mode_of_database() -> str | None:
 
 
 def refuse_other_mode() -> None:
-    """At start: a live process ends at a demo's database, and a demo's at a live one. No schema, no refusal."""
-    house = _house().settings
-    url = make_url(house.database_url)
+    """At start: a live process ends at a demo's database, and a demo's at a live one. No schema, no refusal.
+
+    Nobody runs on a database that was moved elsewhere, or on the file of a backup either.
+    """
+    mode = _house().settings.mode
+    url = db.engine.url  # a relative path of a setting is not relative to where we stand
     if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
         return  # to ask it would be to make it
     try:
         with transaction(writes=False):
             made = mode_of_database()
+            backup = sa.inspect(db.session.connection()).has_table(BACKUP_TABLE)
+        _refuse(made not in (None, mode), _OTHER_MODE.format(made=made, mode=mode))
+        _refuse(backup, _BACKUP)
+        with transaction(writes=False):  # of its own: before its migration this column is not there
+            moved = is_moved()
+        _refuse(moved, _MOVED)
     except sa.exc.DBAPIError:
         return  # /readyz says what is missing
     finally:
         db.engine.dispose()  # a server that forks must not share a connection
-    if made not in (None, house.mode):
-        raise BadSetting(_OTHER_MODE.format(made=made, mode=house.mode))
+
+
+def _refuse(wrong: bool, why: str) -> None:
+    if wrong:
+        raise BadSetting(why)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from backend import outbox, rota
+from backend import installation, outbox, rota
 from backend.db import db, transaction
 from backend.models.study import Site
 from notifications import hours, recipients
@@ -39,6 +39,8 @@ def _tell(site: Site, now: datetime) -> int:
     if since is None:
         return 0
     today = hours.local(now, site.time_zone).date()
+    if hours.perhaps_told(today, site.time_zone, installation.restored_at()):
+        return 0
     posted = [
         outbox.post(
             key=f"rota_gap:{site.id}:{today}:{account.id}",

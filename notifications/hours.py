@@ -1,8 +1,8 @@
 """Clock hours in a zone: quiet hours of patients, working hours of a site. Pure; right on both DST changes."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from schedules.windows import in_quiet_hours, zone_info
+from schedules.windows import in_quiet_hours, local_date, zone_info
 
 
 def local(instant: datetime, zone: str) -> datetime:
@@ -24,3 +24,11 @@ def until(now: datetime, zone: str, start: time, end: time) -> datetime | None:
             if over > now and not in_quiet_hours(over, zone, start, end):
                 return over
     raise AssertionError("clock hours end within a day")
+
+
+def perhaps_told(day: date, zone: str, restored_at: datetime | None) -> bool:
+    """Whether the day's texts may have gone out before a backup was restored, which then knows nothing of them.
+
+    None is sent twice: the phone's own alarms cover that day. Pages ask no such question.
+    """
+    return restored_at is not None and day <= local_date(restored_at, zone)

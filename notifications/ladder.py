@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 
-from backend import audit, outbox, studies
+from backend import audit, installation, outbox, studies
 from backend.db import db, lock_subject, transaction
 from backend.models.outbox import Message
 from backend.models.people import Account
@@ -217,6 +217,9 @@ def _digest(episode: Episode, ladder: Ladder, now: datetime) -> None:
     after_work = hours.until(now, zone, WORK_TO, WORK_FROM)
     if after_work is not None:
         episode.next_step_at = after_work
+        return
+    if hours.perhaps_told(here.date(), zone, installation.restored_at()):
+        episode.next_step_at = at_local(here.date() + timedelta(days=1), WORK_FROM, zone)
         return
     step = ladder.steps[min(episode.ladder_step, len(ladder.steps) - 1)]
     for account in recipients.of_duties(episode, step.to, now):

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 
-from backend import outbox
+from backend import installation, outbox
 from backend.db import db, lock_subject
 from backend.models.outbox import Message
 from notifications import delivery
@@ -42,6 +42,9 @@ def _again(message: Message, after: timedelta, now: datetime) -> None:
 
     The second time it waits for hours, whatever the provider's reason: the handset is out of reach.
     """
+    restored_at = installation.restored_at()
+    if restored_at is not None and message.created_at <= restored_at:
+        return  # it may have gone again already, of which a restored backup knows nothing
     start, _, tried = message.key.partition("#again")
     count = int(tried or 0) + 1
     due_at = now + (after if count == 1 else max(after, _OUT_OF_REACH))

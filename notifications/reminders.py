@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend import chronicle, outbox, studies
+from backend import chronicle, installation, outbox, studies
 from backend.db import db, lock_subject, transaction
 from backend.models.outbox import Message
 from backend.models.people import Account, SubjectLink
@@ -50,6 +50,7 @@ class Plan:
     subject: Subject
     reminders: Reminders
     day: date
+    zone: str
     template: str
     variables: dict[str, object]
     not_after: datetime
@@ -159,7 +160,8 @@ def _morning(found: dict[UUID, owed.Owed], reminders: Reminders, zone: str, day:
     for account, subject, bundle in bundles.values():
         template, variables = morning_text(bundle)
         seen = tuple(dict.fromkeys(word(at) for _, at in bundle.nearest()))
-        yield Plan("day", account, subject, reminders, day, template, variables, _evening(reminders, zone, day), seen)
+        evening = _evening(reminders, zone, day)
+        yield Plan("day", account, subject, reminders, day, zone, template, variables, evening, seen)
 
 
 def _evening(reminders: Reminders, zone: str, day: date) -> datetime:
@@ -179,7 +181,9 @@ def _nudges(now: datetime) -> Iterator[Plan]:
         if reminders.nudge and quiet is None and (account.phone_index, day) not in planned:
             planned.add((account.phone_index, day))
             one = late[subject.id]
-            yield Plan("nudge", account, subject, reminders, day, "nudge", {}, one.closes_at, late_since=one.since)
+            yield Plan(
+                "nudge", account, subject, reminders, day, zone, "nudge", {}, one.closes_at, late_since=one.since
+            )
 
 
 def _reporters(subject_ids: Sequence[UUID], now: datetime) -> Iterator[tuple[Account, Subject]]:
@@ -204,6 +208,10 @@ def reachable_account() -> tuple[sa.ColumnElement[bool], ...]:
 
 def _new(plans: list[Plan]) -> list[Plan]:
     """Those not said already, so that a turn with nothing new writes nothing."""
+    if not plans:
+        return []
+    restored_at = installation.restored_at()
+    plans = [one for one in plans if not hours.perhaps_told(one.day, one.zone, restored_at)]
     living = _living({one.account.phone_index for one in plans}, {str(one.day) for one in plans})
     for one in plans:
         one.living = living[one.account.phone_index, str(one.day)]

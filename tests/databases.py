@@ -143,6 +143,25 @@ def lasting(kind: str, template: str | None = None) -> str:
     return _named(name)
 
 
+def emptied(kind: str) -> str:
+    """URL of this process's one database without a table, emptied for whoever asks."""
+    url = _empty(kind)
+    path = make_url(url).database
+    if kind == "sqlite":
+        for name in ("", "-wal", "-shm"):
+            Path(f"{path}{name}").unlink(missing_ok=True)
+    else:
+        _execute(f"DROP DATABASE IF EXISTS {path} WITH (FORCE)")
+        _execute(f"CREATE DATABASE {path}")
+    return url
+
+
+@cache
+def _empty(kind: str) -> str:
+    name = f"empty_{uuid4().hex}"
+    return f"sqlite:///{Path(tempfile.mkdtemp(prefix='dm-')) / name}.db" if kind == "sqlite" else _named(name)
+
+
 def renew(url: str, template: str) -> None:
     """Put a fresh copy of `template` where `url` points. Nobody may be connected to either."""
     target, source = make_url(url).database, make_url(template).database

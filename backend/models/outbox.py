@@ -96,6 +96,6 @@ class MessageEvent(Base):
     message_id: Mapped[UUID] = mapped_column(sa.ForeignKey("message.id"), index=True)
     at: Mapped[datetime]
     state: Mapped[str] = mapped_column(sa.String(12))
-    origin: Mapped[str]  # worker, callback, planner, staff
+    origin: Mapped[str]  # worker, callback, planner, staff, restore
     code: Mapped[str | None] = mapped_column(sa.String(40))
     detail: Mapped[str | None] = mapped_column(sa.String(300))

@@ -13,7 +13,8 @@ from backend.models.base import INSERT_ONLY, Base, Document, Keeps, key
 class Installation(Base):
     """One row. `server_epoch` changes when a backup is restored, so that phones offer again what they sent.
 
-    `locked_at`: the whole database is locked against changes of the record (`backend.records`).
+    `locked_at`: the whole database is locked against changes of the record (`backend.records`). `restored_at`: when it
+    was last brought back from a backup. `moved_at`: it was moved to another database and is not run any more.
     """
 
     __tablename__ = "installation"
@@ -23,6 +24,8 @@ class Installation(Base):
     server_epoch: Mapped[UUID]
     created_at: Mapped[datetime]
     locked_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
+    moved_at: Mapped[datetime | None]
 
 
 class StudyRevision(Base):

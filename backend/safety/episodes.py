@@ -310,6 +310,30 @@ def escalate(episode: Episode, level: str, now: datetime) -> None:
     touch(episode)
 
 
+def raise_again(episode: Episode, now: datetime, reason: str) -> None:
+    """Ask about an open episode as if nobody had answered: what people did meanwhile is not known any more.
+
+    Who accepted is asked again; that the patient was contacted or seen stays true. The acknowledgements stay too.
+    """
+    subject = db.session.get_one(Subject, episode.subject_id)
+    ladder = studies.in_force(subject).ladders.get(episode.level)
+    old = {"accepted_seq": episode.accepted_seq, "accepted_by": episode.accepted_by}
+    episode.accepted_seq, episode.accepted_at, episode.accepted_by = 0, None, None
+    episode.contact_due_at = episode.seen_due_at = episode.overdue_at = None
+    if ladder is not None:
+        start_ladder(episode, ladder, episode.last_seq, now)
+    audit.record(
+        "episode:raised_again",
+        "episode",
+        episode.id,
+        subject_id=episode.subject_id,
+        old=old,
+        new={"level": episode.level, "paging_seq": episode.paging_seq},
+        reason=reason,
+    )
+    touch(episode)
+
+
 def touch(episode: Episode) -> None:
     """Let every console that shows the site know that something changed."""
     site = db.session.execute(

@@ -28,7 +28,7 @@ from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN, VOICE
 
 KEY, SECRET = "robot-key-8f1e22c0", "SECrobot-77aa41d9"
 PLATFORM_SECRET = "between-hospital-and-us-5c1d"
-SHORT_S = 0.3  # how long a gateway of these tests waits for an answer
+SHORT_S = 0.2  # how long a gateway of these tests waits for an answer
 
 
 @dataclass

@@ -18,11 +18,12 @@ from backend.models.people import Account, SubjectLink
 from backend.models.study import Site
 from notifications.gateways.base import Outcome, Outgoing, accepted, refused, unknown
 from notifications.worker import send_all
-from tests.channels.conftest import Ways, move_site
+from tests.channels.conftest import Ways, move_site, report_fever, with_a_patient
 from tests.notifications import outbox_builders as build
 from tests.test_main_thread import rota
 from tests.trial.desk import CARER, PATIENT, calendar, z
 
+FURNISH = with_a_patient  # of `quick`; the others begin with the team alone
 FEVER = {"temp_c": 38.9, "chills": 3}
 DAY = timedelta(hours=24)
 
@@ -78,18 +79,21 @@ def test_on_the_number_of_staff_half_is_kept_for_pages(house: House) -> None:
     assert text(house, house.chief.id, 2, **PAGE) == [GONE] * 2, "the room was for these"
 
 
-def test_pages_take_the_room_of_reminders(house: House) -> None:
+def test_pages_take_the_room_of_reminders(sqlite_house: House) -> None:
+    house = sqlite_house
     quiet_rota(house)
     assert text(house, house.chief.id, 2, **PAGE) == [GONE] * 2
     assert text(house, house.chief.id) == [HELD]
 
 
-def test_a_page_is_never_held_back(house: House) -> None:
+def test_a_page_is_never_held_back(sqlite_house: House) -> None:
+    house = sqlite_house
     quiet_rota(house)
     assert text(house, house.doctor.id, 12, **PAGE) == [GONE] * 12
 
 
-def test_elsewhere_nobody_counts(house: House) -> None:
+def test_elsewhere_nobody_counts(sqlite_house: House) -> None:
+    house = sqlite_house
     quiet_rota(house)
     house.abroad()
     subject = house.enrol()
@@ -97,8 +101,9 @@ def test_elsewhere_nobody_counts(house: House) -> None:
     assert text(house, house.chief.id, 6) == [GONE] * 6
 
 
-def test_a_day_later_there_is_room_again(house: House) -> None:
+def test_a_day_later_there_is_room_again(sqlite_house: House) -> None:
     """It is a day, not a date: midnight does not count."""
+    house = sqlite_house
     quiet_rota(house)
     subject = house.enrol()
     who = reporter(house, subject)
@@ -123,7 +128,8 @@ def test_two_accounts_with_one_number_count_together(house: House) -> None:
     assert text(house, one, 1, first) == [HELD]
 
 
-def test_another_number_has_its_own(house: House) -> None:
+def test_another_number_has_its_own(sqlite_house: House) -> None:
+    house = sqlite_house
     quiet_rota(house)
     first = house.enrol(number="001")
     second = house.enrol(number="002", contact={"name": "Li Na", "phone": CARER})
@@ -151,8 +157,9 @@ def answering(house: House, monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome)
 
 
 def test_what_never_went_does_not_count_and_what_may_have_gone_does(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    sqlite_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    house = sqlite_house
     quiet_rota(house)
     subject = house.enrol()
     who = reporter(house, subject)
@@ -180,7 +187,6 @@ def ways_with(quick: Ways) -> House:
     quick.set("sms", "console", 1)
     quick.set("voice", "console", 2)
     quick.robot("wecom", 2)
-    quiet_rota(quick.house)
     return quick.house
 
 
@@ -191,7 +197,7 @@ def media_of(house: House, who: Person, template: str = "page") -> list[str]:
 
 def paged(quick: Ways) -> None:
     house = quick.house
-    assert house.report(house.patient_of(house.infused(days_ago=6)), FEVER).status_code == 201
+    report_fever(house)
     quick.turn()
 
 
@@ -267,7 +273,7 @@ def a_week(house: House, patients: Sequence[Person]) -> None:
     """Mornings, nudges, two emergencies that nobody accepts for a while, and something worse within a minute."""
     start = house.now.replace(hour=0, minute=0)
     for day in range(7):
-        for hour in (7, 10, 16, 21):
+        for hour in (7, 10, 21):
             at = start + timedelta(days=day, hours=hour - 8)
             if at > house.now:
                 house.time.at = at

@@ -68,12 +68,14 @@ def test_nobody_is_enrolled_before_the_site_is_live(house: House) -> None:
     assert house.admin.get(path_of(house)).json["live_at"] is None
 
 
-def test_another_site_is_no_concern_of_ours(house: House) -> None:
+def test_another_site_is_no_concern_of_ours(sqlite_house: House) -> None:
+    house = sqlite_house
     body = subject_body(house, site_id=str(house.other_site_id))
     assert house.stranger.post("/subjects", body).status_code == 201
 
 
-def test_no_channel_no_life(house: House) -> None:
+def test_no_channel_no_life(sqlite_house: House) -> None:
+    house = sqlite_house
     assert refusal(live(house)) == (409, "no_waking_channel")
     put(house, "sms", CONSOLE)
     assert refusal(live(house)) == (409, "no_waking_channel")
@@ -104,7 +106,8 @@ def test_a_robot_wakes_nobody(quick: Ways, robot: str) -> None:
 # --- The test page ---------------------------------------------------------------------------------------------
 
 
-def test_the_test_page_travels_like_any_page(house: House) -> None:
+def test_the_test_page_travels_like_any_page(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", {**CONSOLE, "rung": 2})
     answer = send_test(house, "sms", house.doctor)
     assert (answer.status_code, answer.json["test"]) == (201, "sent")
@@ -137,7 +140,8 @@ def test_from_the_test_page_to_the_first_subject(house: House) -> None:
     assert verbs["site:went_live"] == str(house.chief.id)
 
 
-def test_to_be_live_twice_is_to_be_live(house: House) -> None:
+def test_to_be_live_twice_is_to_be_live(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     proven(house)
     since = live(house).json["live_at"]
@@ -145,7 +149,8 @@ def test_to_be_live_twice_is_to_be_live(house: House) -> None:
     assert live(house, house.admin).json["live_at"] == since
 
 
-def test_a_wrong_number_proves_nothing(house: House) -> None:
+def test_a_wrong_number_proves_nothing(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     send_test(house, "sms", house.doctor)
     [sent] = house.pages()
@@ -157,7 +162,8 @@ def test_a_wrong_number_proves_nothing(house: House) -> None:
     assert refusal(live(house)) == (409, "no_waking_channel")
 
 
-def test_only_whom_it_was_for_can_say_that_it_came(house: House) -> None:
+def test_only_whom_it_was_for_can_say_that_it_came(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     send_test(house, "sms", house.doctor)
     [sent] = house.pages()
@@ -179,7 +185,8 @@ def test_nothing_came_before_a_gateway_has_taken_it(house: House) -> None:
     assert accept(house, "sms", guessed, house.doctor).status_code == 200
 
 
-def test_the_last_test_page_counts(house: House) -> None:
+def test_the_last_test_page_counts(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     send_test(house, "sms", house.doctor)
     [first] = house.pages()
@@ -191,7 +198,8 @@ def test_the_last_test_page_counts(house: House) -> None:
     assert accept(house, "sms", second["number"], house.nurse).status_code == 200
 
 
-def test_a_new_test_takes_the_old_acceptance_away(house: House) -> None:
+def test_a_new_test_takes_the_old_acceptance_away(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     proven(house)
     assert send_test(house, "sms", house.nurse).json["test"] == "sent"
@@ -273,7 +281,8 @@ def test_whoever_has_left_or_has_no_telephone_cannot_be_tested_with(quick: Ways)
     assert [post.to for post in quick.turn()] == [[]]
 
 
-def test_who_may_test_and_who_may_go_live(house: House) -> None:
+def test_who_may_test_and_who_may_go_live(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     assert send_test(house, "wecom", house.doctor).status_code == 404, "there is no such channel"
     assert send_test(house, "sms", house.doctor, house.monitor).status_code == 403
@@ -311,7 +320,8 @@ def test_another_secret_is_another_channel(quick: Ways) -> None:
     assert put(house, "wecom", {"gateway": "wecom", "rung": 2, "secrets": {"key": "new"}}).json["test"] == "none"
 
 
-def test_an_old_test_page_says_nothing_about_the_changed_channel(house: House) -> None:
+def test_an_old_test_page_says_nothing_about_the_changed_channel(sqlite_house: House) -> None:
+    house = sqlite_house
     put(house, "sms", CONSOLE)
     send_test(house, "sms", house.doctor)
     [sent] = house.pages()

@@ -65,7 +65,8 @@ def test_sixty_pages_at_once_are_all_conveyed_within_the_rate(
     assert most_in_a_minute(quick.fake.taken) <= POSTS_A_MINUTE
 
 
-def test_pages_that_trickle_in_share_posts_too(ways: Ways) -> None:
+def test_pages_that_trickle_in_share_posts_too(quick: Ways) -> None:
+    ways = quick
     ways.robot("wecom")
     numbers = set()
     for n in range(61):  # one a second
