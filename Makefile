@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Two workers on two cores; a test run needs nothing of what a person installed by hand.
 TESTS := $(BIN)/python -m pytest -n 2
 
-.PHONY: help run test test-full lint lock clean
+.PHONY: help run test test-full bench lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ test: .venv/dev lint ## Set up everything and run all tests
 
 test-full: .venv/dev lint ## The tests with their long rounds
 	$(TESTS)
+
+bench: .venv/dev ## Figures of delivery on both databases, some minutes
+	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.delivery
 
 lint: .venv/dev ## Style, types, and the stair
 	$(BIN)/ruff check .

@@ -80,6 +80,8 @@ class FakeTwilio(Scripted):
         self.requests: list[tuple[str, str, Mapping[str, str]]] = []  # method, path, form or query
         self.stopped: set[tuple[str, str]] = set()  # (service, number)
         self.reports: tuple[str, ...] = ()  # receipts that follow every message by themselves
+        self.latency_s = 0.0  # how long every request that sends takes
+        self.hangs: set[str] = set()  # services whose requests get no answer
 
     # --- The API ----------------------------------------------------------------------------------------------
 
@@ -118,7 +120,8 @@ class FakeTwilio(Scripted):
 
     def _sent(self, request: Request, kind: str) -> Response:
         form = dict(request.form.items())
-        told = self._told()
+        told = HANG if form.get("MessagingServiceSid") in self.hangs else self._told()
+        self.released.wait(self.latency_s)
         if told == HANG:
             self.released.wait(60)
             return _refusal(503, 20500)

