@@ -88,6 +88,8 @@ def site_add(
     except Problem as problem:
         raise click.ClickException(_told(problem)) from problem
     click.echo(f"{row.code} {row.id}")
+    if row.live_at is None:
+        click.echo("it enrols once a test page was accepted: PUT /sites/{id}/channels, then PUT /sites/{id}/live")
 
 
 @site.command("seed-days")

@@ -40,7 +40,8 @@ def _sent(phone_index: str, now: datetime) -> int:
     """Texts that went, or may have gone, to whoever has this number; one that was sent twice counts twice."""
     went = sa.or_(
         MessageEvent.state == "unknown",
-        sa.and_(MessageEvent.state == "accepted", MessageEvent.code.is_(None)),  # found out later: it was `unknown`
+        # With a code it was found out later, and was `unknown` before; a late receipt is no text either.
+        sa.and_(MessageEvent.state == "accepted", MessageEvent.code.is_(None), MessageEvent.detail.is_(None)),
     )
     query = (
         sa.select(sa.func.count())

@@ -6,6 +6,7 @@ locks; one whose subject somebody else holds just now waits for the next post.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -57,10 +58,7 @@ def company(first: Message, now: datetime) -> Iterator[Message]:
     ).all()
     ours = {first.subject_id, None, *_free({row.subject_id for row in due} - {first.subject_id, None})}
     room = _ROOM - _bytes(first)
-    for message_id, subject_id in due:
-        message = outbox.locked(message_id) if subject_id in ours else None
-        if message is None or message.state != "pending":
-            continue
+    for message in _nobodys([row.id for row in due if row.subject_id in ours]):
         room -= _bytes(message)
         if room < 0:
             return  # the rest is for the next post
@@ -71,6 +69,19 @@ def company(first: Message, now: datetime) -> Iterator[Message]:
 def _bytes(message: Message) -> int:
     """What a page's line takes, its end and a time to the second included."""
     return len(catalogue.render(message.template, message.language, message.variables).encode()) + 4
+
+
+def _nobodys(message_ids: list[UUID]) -> list[Message]:
+    """Those of these pages that wait and that nobody holds, oldest first; they are held now. Waits for nobody."""
+    return list(
+        db.session.scalars(
+            sa.select(Message)
+            .where(Message.id.in_(message_ids), Message.state == "pending")
+            .order_by(Message.due_at, Message.id)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def _free(subject_ids: set[object]) -> set[object]:

@@ -11,7 +11,8 @@ from api.paging import page, shown
 from backend import policy
 from backend.db import db
 from backend.models.outbox import NEXT_STATES, Message, MessageEvent
-from notifications.texts.catalogue import render
+from notifications.gateways.base import VOICE
+from notifications.texts import catalogue, segments
 
 room = Room("messages", __name__, url_prefix="/api/v1/messages", description="What was sent to whom, and its fate")
 
@@ -39,6 +40,8 @@ class MessageAnswer(Body):
     state = ma.fields.String(required=True)
     reason = ma.fields.String(required=True, allow_none=True)
     attempts = ma.fields.Integer(required=True)
+    medium = ma.fields.String(required=True)
+    encoding = ma.fields.String(required=True, allow_none=True)
     segments = ma.fields.Integer(required=True, allow_none=True)
     provider = ma.fields.String(required=True, allow_none=True)
     created_at = Instant(required=True)
@@ -72,9 +75,26 @@ def read_messages(caller: Caller, query: dict[str, Any]) -> Any:
 
 
 def _view(row: Message, with_text: bool) -> dict[str, Any]:
-    names = MessageAnswer().fields.keys() - {"text", "receipts"}
-    text = render(row.template, row.language, row.variables) if with_text else None
-    return {**{name: getattr(row, name) for name in names}, "text": text}
+    names = MessageAnswer().fields.keys() - {"text", "receipts", "encoding", "segments"}
+    text = _text_of(row)
+    counted = text is not None and row.medium != VOICE
+    return {
+        **{name: getattr(row, name) for name in names},
+        "text": text if with_text else None,
+        "encoding": segments.encoding(text) if text is not None and counted else None,
+        # What the provider counted; until it has, what we expect.
+        "segments": row.segments or (segments.count(text) if text is not None and counted else None),
+    }
+
+
+def _text_of(row: Message) -> str | None:
+    """None for a text that an older version knew."""
+    try:
+        return (catalogue.spoken if row.medium == VOICE else catalogue.render)(
+            row.template, row.language, row.variables
+        )
+    except catalogue.UnknownText:
+        return None
 
 
 def _receipts(ids: list[Any]) -> dict[Any, list[dict[str, Any]]]:

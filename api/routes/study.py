@@ -6,7 +6,7 @@ import marshmallow as ma
 import sqlalchemy as sa
 
 from api.doors import Caller, Room
-from api.fields import Anything, Body, Id
+from api.fields import Anything, Body, Id, Instant
 from backend import policy, studies
 from backend.db import db
 from backend.models.study import Site
@@ -22,6 +22,7 @@ class SiteAnswer(Body):
     time_zone = ma.fields.String(required=True)
     phone_24h = ma.fields.String(required=True)
     study_revision_id = Id(required=True)
+    live_at = Instant(required=True, allow_none=True)
 
 
 class SiteList(Body):
@@ -56,7 +57,7 @@ def read_sites(caller: Caller) -> Any:
     """The sites the caller works at."""
     rows = db.session.scalars(sa.select(Site).where(Site.id.in_(policy.sites_of(caller.id))).order_by(Site.code))
     chinese = caller.account.locale.startswith("zh")
-    plain = ("id", "code", "time_zone", "phone_24h", "study_revision_id")
+    plain = ("id", "code", "time_zone", "phone_24h", "study_revision_id", "live_at")
     items = [
         {**{name: getattr(row, name) for name in plain}, "name": row.name_zh if chinese else row.name_en}
         for row in rows

@@ -26,9 +26,11 @@ from schedules.faults import Fault, pointer
 SIGNATURE = "X-Daymark-Signature"
 # What a platform's field may be filled with.
 PLACES = ("message_id", "to", "to_national", "lane", "medium", "channel", "template", "template_id", "language",
-          "variables", "values", "text")  # fmt: skip
+          "variables", "values", "text", "secret")  # fmt: skip
 _PLACE = re.compile(r"\{([a-z_]+)\}")
-_OURS = {name: f"{{{name}}}" for name in PLACES if name not in ("to_national", "template_id", "values", "text")}
+_OURS = {
+    name: f"{{{name}}}" for name in PLACES if name not in ("to_national", "template_id", "values", "text", "secret")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Platform:
 
     def body(self, outgoing: Outgoing) -> bytes:
         """The bytes of the request. Raises UnknownText for a template the platform has no id for."""
-        return strictjson.canonical(_filled(self.fields, _given(outgoing, self.templates))).encode()
+        given = {**_given(outgoing, self.templates), "secret": self.secret}
+        return strictjson.canonical(_filled(self.fields, given)).encode()
 
 
 def faults_in(platform: Mapping[str, Any]) -> list[Fault]:

@@ -170,6 +170,23 @@ def test_what_never_went_does_not_count_and_what_may_have_gone_does(
     ]  # fmt: skip
 
 
+def test_receipts_that_come_late_and_again_are_no_texts(quick: Ways) -> None:
+    """Twilio tells of one text several times, and out of order: it stays one text."""
+    house = quick.house
+    quick.set("sms", "twilio")
+    subject = house.enrol(number="002", contact={"name": "Li Na", "phone": CARER})
+    with house.app.app_context(), transaction():
+        account = db.session.get_one(Account, reporter(house, subject))
+        build.message(account, db.session.get_one(Site, house.site_id), template="nudge", key="first",
+                      variables={"day": "2026-03-02"}, subject_id=UUID(subject["id"]))  # fmt: skip
+    [one] = [one for one in quick.called() if one.to == CARER]
+    for state in ("delivered", "sent", "sending", "queued", "queued"):
+        quick.twilio.tell(one, state)
+    quick.set("sms", "console")
+    found = text(house, reporter(house, subject), 4, subject, template="diary_today")
+    assert found == [GONE] * 3 + [HELD]
+
+
 def test_other_ways_are_no_texts(quick: Ways) -> None:
     house = quick.house
     quiet_rota(house)

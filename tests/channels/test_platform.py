@@ -95,6 +95,7 @@ def test_the_fields_are_the_platforms_own(quick: Ways) -> None:
         "line": "{channel}",
         "memo": "{lane}/{medium} {number_is_no_place_here}",
         "both": "{template}:{language}:{variables}",
+        "apikey": "{secret}",
     }
     answer = put(quick.house, "sms", {"gateway": "http", "rung": 1, "platform": {"fields": fields}})
     assert ("/platform/templates", "required") in faults(answer)
@@ -115,6 +116,7 @@ def test_the_fields_are_the_platforms_own(quick: Ways) -> None:
         "line": 1,
         "memo": f"page/sms of {row(quick).id}",
         "both": 'page:en:{"number": "4821", "time": "14:02"}',
+        "apikey": PLATFORM_SECRET,
     }
 
 

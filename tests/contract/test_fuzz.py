@@ -110,6 +110,8 @@ def make_real(stage: Stage, case: Case) -> None:
         row.update({name: value for name, value in real.items() if name in row})
         if case.path.endswith("/attendance"):
             row["outcome"] = "attended"
+        if case.path.endswith("/measurements"):
+            row["value"] = real["value"]  # it may be left out only of what was not done
         if "events" in case.path and "kind" in row:
             row["kind"] = "admission"
     if "If-Match" in case.headers:
@@ -140,6 +142,7 @@ def _plausible(stage: Stage) -> dict[str, Any]:
         "value": 1.5,
         "unit": "10*9/L",
         "not_done": False,
+        "laboratory": "central",
         "lln": None,
         "uln": None,
         "method": None,
