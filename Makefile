@@ -4,7 +4,7 @@ DATA ?= data
 PYTHON ?= python3
 BIN := .venv/bin
 # Two workers on two cores; a test run needs nothing of what a person installed by hand.
-TESTS := $(BIN)/python -m pytest -n 2
+TESTS := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: help run test test-full bench lint lock clean
 

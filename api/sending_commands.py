@@ -39,7 +39,7 @@ def worker_run(page_senders: int, reminder_senders: int) -> None:
     With CELERY_BROKER_URL it sends nothing itself but hands out what is due; `flask fleet` sends.
     """
     settings = installation.settings()
-    gateways = Installed(settings)
+    gateways = Installed(settings).warm()
     dispatch: dict[str, Dispatch] = {}
     if settings.celery_broker_url:
         fleet = _fleet()
@@ -57,7 +57,7 @@ def fleet_run(lane: str, senders: int) -> None:
     if not settings.celery_broker_url:
         raise click.ClickException("CELERY_BROKER_URL is not set: `flask worker` alone sends")
     fleet = _fleet()
-    fleet.run(_app(), fleet.celery_at(settings.celery_broker_url), Installed(settings), lane, senders)
+    fleet.run(_app(), fleet.celery_at(settings.celery_broker_url), Installed(settings).warm(), lane, senders)
 
 
 @click.command("deadman")

@@ -36,7 +36,7 @@ def celery_at(broker_url: str) -> Celery:
     celery = Celery("daymark", broker=broker_url, set_as_current=False)
     celery.conf.update(
         task_ignore_result=True,
-        worker_prefetch_multiplier=1,
+        worker_prefetch_multiplier=4,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},

@@ -80,6 +80,7 @@ class Worker:
     ) -> None:
         self._app, self._gateways = app, gateways
         self._stop = Event()
+        self._forget_at: list[datetime] = []
         self._written: dict[str, tuple[datetime, str | None]] = {}
         senders = [
             *(self._sender(f"pages-{n + 1}", outbox.PAGE) for n in range(page_senders)),
@@ -96,8 +97,8 @@ class Worker:
         ]
 
     def start(self) -> None:
-        with self._app.app_context(), transaction():
-            heartbeat.forget_others({loop.name for loop in self.loops})
+        # Now, and once more when whatever ran a moment before shows as standing still.
+        self._forget_at = [clock.now(), clock.now() + 2 * heartbeat.LATE_AFTER]
         for loop in self.loops:
             loop.start()
 
@@ -149,6 +150,9 @@ class Worker:
             if at is not None and (at, detail) != self._written.get(name)
         }
         with transaction():
+            if self._forget_at and clock.now() >= self._forget_at[0]:
+                del self._forget_at[0]
+                heartbeat.forget_others({loop.name for loop in self.loops})
             heartbeat.write(fresh)
         self._written.update(fresh)
 

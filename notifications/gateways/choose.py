@@ -17,6 +17,11 @@ class Installed:
         self._settings = settings
         self._made: dict[str, Gateway] = {}
 
+    def warm(self) -> "Installed":
+        """Make the one that most goes by before anything is due."""
+        self.by(self._settings.sms_gateway)
+        return self
+
     def by(self, name: str) -> Gateway:
         """The gateway of this name. Raises NotInstalled where the settings do not hold what it needs."""
         if self._settings.sms_gateway == "console":
@@ -34,7 +39,8 @@ class NotInstalled(LookupError):
 
 def available(settings: Settings) -> tuple[str, ...]:
     """The gateways a site's channel may name."""
-    twilio = ("twilio",) if settings.twilio_account_sid and settings.twilio_auth_tokens else ()
+    services = settings.twilio_patient_service_sid and settings.twilio_page_service_sid
+    twilio = ("twilio",) if settings.twilio_account_sid and settings.twilio_auth_tokens and services else ()
     console = ("console",) if settings.sms_gateway == "console" else ()
     return (*console, *twilio, "http", WECOM, DINGTALK)
 

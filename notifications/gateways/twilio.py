@@ -88,6 +88,8 @@ class TwilioGateway:
 
         self._voice_number = voice_number
         self._client = Client(account_sid, token, http_client=_http_client(api_base_url, timeout_s))
+        # The client imports its parts when first asked for them, a second's work: now, not with the first page.
+        self._messages, self._calls = self._client.messages, self._client.calls
         self._services = dict(services)
         self._public_url = public_url.rstrip("/")
 
@@ -117,7 +119,7 @@ class TwilioGateway:
 
     def _texted(self, outgoing: Outgoing) -> Outcome:
         text = outgoing.text()
-        made = self._client.messages.create(
+        made = self._messages.create(
             to=outgoing.to,
             messaging_service_sid=self._services[outgoing.lane],
             body=text,
@@ -131,7 +133,7 @@ class TwilioGateway:
     def _called(self, outgoing: Outgoing) -> Outcome:
         if not self._voice_number:
             return refused("no_voice_number", alarm=True)
-        made = self._client.calls.create(
+        made = self._calls.create(
             to=outgoing.to,
             from_=self._voice_number,
             twiml=_ask_for_key(outgoing.text(), outgoing.language, self._callback(_KEY_PRESSED, outgoing)),
@@ -147,14 +149,14 @@ class TwilioGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         """SIDs of equal texts to this number since then, oldest first. Raises what the client raises."""
         text = outgoing.text()
-        found = self._client.messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), limit=50)
+        found = self._messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), limit=50)
         return tuple(one.sid for one in reversed(found) if one.body == text and one.status != "failed")
 
     def status_of(self, provider_id: str) -> Receipt | None:
         """What became of a message or call, asked because no receipt came. Raises what the client raises."""
         if provider_id.startswith("CA"):
-            return receipt_of(self._client.calls(provider_id).fetch().status, None, provider_id)
-        found = self._client.messages(provider_id).fetch()
+            return receipt_of(self._calls(provider_id).fetch().status, None, provider_id)
+        found = self._messages(provider_id).fetch()
         return receipt_of(found.status, found.error_code, provider_id)
 
 

@@ -90,7 +90,8 @@ def lived_in(house: House) -> Lived:
 
 
 def _patient(house: House, number: str) -> Patient:
-    subject = house.infused(days_ago=6, number=number)
+    contact = {"name": "Wang Xiaoming", "phone": f"1380013{int(number[-3:]) + 9000:04}"}
+    subject = house.infused(days_ago=6, number=number, contact=contact)
     return Patient(house, subject, house.patient_of(subject))
 
 
