@@ -113,7 +113,7 @@ def make_real(stage: Stage, case: Case) -> None:
         if case.path.endswith("/measurements"):
             row["value"] = real["value"]  # it may be left out only of what was not done
         if "events" in case.path and "kind" in row:
-            row["kind"] = "admission"
+            row |= {"kind": "admission", "planned_at": real["planned_at"]}  # one of the two times has to be there
     if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
 
@@ -196,7 +196,8 @@ def hold(stage: Stage, name: str | None, most: dict[GenerationMode, int]) -> Cou
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_what_nobody_thought_of(own_stage: Stage, name: str | None) -> None:
-    seen = hold(own_stage, name, {POSITIVE: 6, NEGATIVE: 3})
+    inside = name in ("nurse", "chief")  # the others are turned away at most doors
+    seen = hold(own_stage, name, {POSITIVE: 6, NEGATIVE: 3} if inside else {POSITIVE: 3, NEGATIVE: 2})
     opened = {label for label, status in seen if status < 300}
     statuses = {status for _, status in seen}
     if name is None:
