@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TextIO
 
 from backend import clock
-from notifications.gateways.base import Outcome, Outgoing, Receipt, accepted
+from notifications.gateways.base import SMS, Outcome, Outgoing, Receipt, accepted
 from notifications.texts import segments
 
 
@@ -46,7 +46,8 @@ class ConsoleGateway:
             "at": clock.now().isoformat().replace("+00:00", "Z"),
         }
         with self._lock:
-            print(f"[{line['lane']}] {line['to']}: {text}", file=self._out or sys.stdout, flush=True)
+            way = "" if outgoing.medium == SMS else f" {outgoing.medium}"
+            print(f"[{line['lane']}{way}] {line['to']}: {text}", file=self._out or sys.stdout, flush=True)
             if self._file:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 with self._file.open("a", encoding="utf-8") as lines:
