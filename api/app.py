@@ -21,6 +21,7 @@ from backend.config import Settings, from_environment
 from backend.db import db, engine_options
 from backend.errors import Problem
 from notifications import replanning
+from notifications.gateways import choose
 
 migrate = Migrate()
 
@@ -50,6 +51,7 @@ class _JsonFlask(Flask):
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """Build the application from the environment. Raises BadSetting naming every wrong one."""
     settings = from_environment(os.environ if environ is None else environ)
+    choose.check(settings)
     app = _JsonFlask("daymark", static_folder=None, root_path=os.path.dirname(os.path.dirname(__file__)))
     installation.furnish(app, settings)
     _configure(app, settings)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from backend.config import Settings
+from backend.config import BadSetting, Settings
 from notifications.gateways.base import DINGTALK, WECOM, Gateway
 from notifications.gateways.console import ConsoleGateway
-from notifications.gateways.http import HttpGateway, Platform
+from notifications.gateways.http import HttpGateway, Platform, faults_in
 from notifications.gateways.robots import DingTalk, WeCom
 from notifications.gateways.twilio import TwilioGateway
 
@@ -35,6 +35,13 @@ class Installed:
 
 class NotInstalled(LookupError):
     """The settings do not hold what this gateway needs."""
+
+
+def check(settings: Settings) -> None:
+    """At start: raise BadSetting for a platform's description that could send nothing, naming every fault."""
+    faults = faults_in(settings.http_gateway_platform)
+    if faults:
+        raise BadSetting("; ".join(f"HTTP_GATEWAY_PLATFORM {one.path}: {one.message}" for one in faults))
 
 
 def available(settings: Settings) -> tuple[str, ...]:

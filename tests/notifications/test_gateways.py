@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 from twilio.request_validator import RequestValidator
 
-from backend.config import from_environment
+from backend.config import BadSetting, from_environment
 from notifications.gateways import twilio
 from notifications.gateways.base import Outcome, Outgoing, Receipt
-from notifications.gateways.choose import Installed, NotInstalled
+from notifications.gateways.choose import Installed, NotInstalled, check
 from notifications.gateways.console import ConsoleGateway, masked
 from notifications.gateways.http import HttpGateway, Platform
 from notifications.gateways.twilio import TwilioGateway
@@ -308,3 +308,15 @@ def test_a_gateway_without_settings_is_not_there() -> None:
     settings = from_environment({"SMS_GATEWAY": "http", "HTTP_GATEWAY_URL": "http://x", "HTTP_GATEWAY_SECRET": "s"})
     with pytest.raises(NotInstalled):
         Installed(settings).by("twilio")
+
+
+def test_a_platform_that_could_send_nothing_is_refused_at_start() -> None:
+    bad = '{"fields": {"phone": "{whom}"}, "codes": 1}'
+    with pytest.raises(BadSetting) as told:
+        check(from_environment({"HTTP_GATEWAY_PLATFORM": bad}))
+    for said in ("HTTP_GATEWAY_PLATFORM /codes", "/fields/phone: {whom} is no place", "nothing says to whom"):
+        assert said in str(told.value)
+    with pytest.raises(BadSetting, match="HTTP_GATEWAY_PLATFORM must be a JSON object"):
+        from_environment({"HTTP_GATEWAY_PLATFORM": "[1]"})
+    with pytest.raises(BadSetting, match="HTTP_GATEWAY_PLATFORM is not JSON"):
+        from_environment({"HTTP_GATEWAY_PLATFORM": "{"})
