@@ -147,9 +147,12 @@ class TwilioGateway:
         return f"{self._public_url}{path}?message={outgoing.message_id}{_OVERRIDES}"
 
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
-        """SIDs of equal texts to this number since then, oldest first. Raises what the client raises."""
+        """SIDs of equal texts to this number since then, oldest first. Raises what the client raises.
+
+        All of them: "not among the last fifty" would be no proof that it never went.
+        """
         text = outgoing.text()
-        found = self._messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), limit=50)
+        found = self._messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), page_size=1000)
         return tuple(one.sid for one in reversed(found) if one.body == text and one.status != "failed")
 
     def status_of(self, provider_id: str) -> Receipt | None:
