@@ -40,6 +40,19 @@ def test_whatever_is_sent_and_looked_up() -> None:
     assert [found for request in fake.requests if (found := departures(*request))] == []
 
 
+def test_a_text_is_found_behind_any_number_of_later_ones() -> None:
+    """What is not found is sent once more: fifty others in between must not hide it."""
+    fake = FakeTwilio(ACCOUNT, TOKEN)
+    with serving(fake) as url:
+        gateway = gateway_to(url)
+        began = datetime.now(UTC)
+        for days in range(60):
+            said = {"days": days, "day": "2026-03-02"}
+            gateway.send(Outgoing(uuid4(), "+8613800138000", "reminder", "visit_soon", "en", said))
+        first = Outgoing(uuid4(), "+8613800138000", "reminder", "visit_soon", "en", {"days": 0, "day": "2026-03-02"})
+        assert gateway.look_up(first, began) == (fake.taken[0].sid,)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
