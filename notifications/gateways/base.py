@@ -125,6 +125,18 @@ class Gateway(Protocol):
         ...
 
 
+class Unasked:
+    """What a gateway has that can be asked nothing later."""
+
+    can_look_up = False
+
+    def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
+        return ()
+
+    def status_of(self, provider_id: str) -> Receipt | None:
+        return None
+
+
 class Gateways(Protocol):
     """Every gateway there is, by name."""
 

@@ -2,13 +2,12 @@
 
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
 from backend import clock
-from notifications.gateways.base import SMS, Outcome, Outgoing, Receipt, accepted
+from notifications.gateways.base import SMS, Outcome, Outgoing, Unasked, accepted
 from notifications.texts import segments
 
 
@@ -17,11 +16,10 @@ def masked(number: str) -> str:
     return number[:3] + "*" * max(len(number) - 5, 0) + number[-2:] if len(number) > 7 else "*" * len(number)
 
 
-class ConsoleGateway:
+class ConsoleGateway(Unasked):
     """`messages_file` gets one JSON object a line: `{id, lane, medium, to, template, language, text, at}`."""
 
     name = "console"
-    can_look_up = False
 
     def __init__(self, messages_file: str | None = None, out: TextIO | None = None) -> None:
         self._file = Path(messages_file) if messages_file else None
@@ -52,9 +50,3 @@ class ConsoleGateway:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 with self._file.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-    def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
-        return ()
-
-    def status_of(self, provider_id: str) -> Receipt | None:
-        return None

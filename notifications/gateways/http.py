@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import requests
@@ -19,7 +18,7 @@ import requests
 from backend import strictjson
 from backend.config import Settings
 from notifications.gateways import wire
-from notifications.gateways.base import Line, Outcome, Outgoing, Receipt, accepted, later, refused, unknown
+from notifications.gateways.base import Line, Outcome, Outgoing, Unasked, accepted, later, refused, unknown
 from notifications.texts import catalogue
 from schedules.faults import Fault, pointer
 
@@ -109,11 +108,10 @@ _SHAPES: dict[str, tuple[str, Any]] = {
 }
 
 
-class HttpGateway:
+class HttpGateway(Unasked):
     """`timeout_s` bounds connecting and each wait for the answer."""
 
     name = "http"
-    can_look_up = False
 
     def __init__(self, platform: Platform, timeout_s: float = 10.0) -> None:
         self._platform, self._timeout_s = platform, timeout_s
@@ -132,12 +130,6 @@ class HttpGateway:
                 return wire.refusal(answer) or _taken(platform, answer)
         except requests.RequestException as error:
             return wire.failure(error)
-
-    def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
-        return ()
-
-    def status_of(self, provider_id: str) -> Receipt | None:
-        return None
 
 
 def _taken(platform: Platform, answer: requests.Response) -> Outcome:

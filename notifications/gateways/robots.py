@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import requests
@@ -23,7 +22,7 @@ from notifications.gateways.base import (
     WECOM,
     Outcome,
     Outgoing,
-    Receipt,
+    Unasked,
     accepted,
     later,
     refused,
@@ -33,11 +32,10 @@ from notifications.gateways.base import (
 _REST_S = 60  # after "too many": both count by the minute
 
 
-class _Robot:
+class _Robot(Unasked):
     """What both have in common: one POST, and a code in the body. `busy` and `gone`: the vendor's codes for those."""
 
     name: str
-    can_look_up = False
     busy: frozenset[str]
     gone: frozenset[str]  # the robot, its key or its signature: nothing will pass until somebody mends it
 
@@ -63,12 +61,6 @@ class _Robot:
                 return wire.refusal(answer) or self._outcome(wire.content_of(answer))
         except requests.RequestException as error:
             return wire.failure(error)
-
-    def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
-        return ()
-
-    def status_of(self, provider_id: str) -> Receipt | None:
-        return None
 
     def _outcome(self, content: Any) -> Outcome:
         if not isinstance(content, Mapping) or "errcode" not in content:
