@@ -36,7 +36,8 @@ def _fleet() -> Any:
 def worker_run(page_senders: int, reminder_senders: int) -> None:
     """Send what is due: pages, the ladder's steps, reminders; watch over silence. Until SIGTERM.
 
-    With CELERY_BROKER_URL it sends nothing itself but hands out what is due; `flask fleet` sends.
+    With CELERY_BROKER_URL it hands out what is due and `flask fleet` sends; a page that the fleet has not begun
+    within five seconds is sent here.
     """
     settings = installation.settings()
     gateways = Installed(settings).warm()
@@ -44,7 +45,7 @@ def worker_run(page_senders: int, reminder_senders: int) -> None:
     if settings.celery_broker_url:
         fleet = _fleet()
         celery = fleet.celery_at(settings.celery_broker_url)
-        dispatch = {lane: fleet.Dispatcher(celery, gateways, lane) for lane in fleet.QUEUES}
+        dispatch = {lane: fleet.Dispatcher(celery, lane) for lane in fleet.QUEUES}
     Worker(_app(), gateways, page_senders, reminder_senders, dispatch).run()
 
 

@@ -83,9 +83,10 @@ class _Call:
     together: tuple[UUID, ...]
 
 
-def deliver_next(gateways: Gateways, lane: str) -> Delivered | None:
-    """Claim the oldest due message of a lane and see it through. None if nothing is due."""
-    return _see_through(gateways, _claim((Message.lane == lane,), clock.now()))
+def deliver_next(gateways: Gateways, lane: str, patience: timedelta = timedelta(0)) -> Delivered | None:
+    """Claim the oldest message of a lane that has been due for `patience`, and see it through. None: there is none."""
+    now = clock.now()
+    return _see_through(gateways, _claim((Message.lane == lane, Message.next_try_at <= now - patience), now))
 
 
 def deliver(gateways: Gateways, message_id: UUID) -> Delivered | None:

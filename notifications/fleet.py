@@ -1,8 +1,8 @@
 """A fleet of senders on Celery: one task, `deliver(row id)`, and the loop that hands out what is due.
 
 The rows stay the truth: no eta, no countdown, no retry and no result of Celery's. A task that is lost costs one round,
-one that is doubled finds its row taken. Two queues, so that reminders which hang hold up no page; and a page that the
-fleet has not begun within seconds, or that the broker does not take, is sent by the loop itself.
+one that is doubled finds its row taken. Two queues, so that reminders which hang hold up no page. What hands out keeps
+senders of its own for pages (`notifications.worker`): they take those that the fleet has not begun within seconds.
 """
 
 from datetime import datetime, timedelta
@@ -10,11 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 from celery import Celery
 from celery.signals import heartbeat_sent
 from flask import Flask
-from kombu.exceptions import KombuError
 
 from backend import audit, clock, outbox
 from backend.db import db, transaction
@@ -22,10 +20,8 @@ from backend.models.outbox import Message
 from notifications import delivery, heartbeat
 from notifications.gateways.base import Gateways
 
-log = structlog.get_logger(__name__)
-
 QUEUES = {outbox.PAGE: "daymark.pages", outbox.REMINDER: "daymark.reminders"}
-PATIENCE = {outbox.PAGE: timedelta(seconds=5), outbox.REMINDER: timedelta(seconds=60)}
+AGAIN_AFTER = timedelta(seconds=60)  # a task may be lost: the row that nobody has begun is handed out once more
 _AT_ONCE = 500
 _TASK = "daymark.deliver"
 _BEAT_EVERY = timedelta(seconds=5)
@@ -36,7 +32,7 @@ def celery_at(broker_url: str) -> Celery:
     celery = Celery("daymark", broker=broker_url, set_as_current=False)
     celery.conf.update(
         task_ignore_result=True,
-        worker_prefetch_multiplier=4,
+        worker_prefetch_multiplier=1,  # what a member holds back waits for its own calls
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},
@@ -49,19 +45,22 @@ def celery_at(broker_url: str) -> Celery:
 class Dispatcher:
     """Hands the due rows of one lane to the fleet, each once, and again when nobody has begun it in time."""
 
-    def __init__(self, celery: Celery, gateways: Gateways, lane: str) -> None:
-        self._celery, self._gateways, self._lane = celery, gateways, lane
+    def __init__(self, celery: Celery, lane: str) -> None:
+        self._celery, self._lane = celery, lane
         self._handed: dict[UUID, datetime] = {}
-        self.detail: str | None = None
 
     def turn(self) -> int:
-        """Hand out what is due. Returns how many rows this turn dealt with."""
+        """Hand out what is due. Returns how many rows. Raises what the broker raises, or the network."""
         now = clock.now()
         due = self._due(now)
+        waiting = set(due)
         # What has been taken is forgotten; a row that comes back is handed out anew.
-        self._handed = {one: at for one, at in self._handed.items() if one in set(due)}
-        self.detail = None
-        return sum(self._deal_with(one, now) for one in due)
+        self._handed = {one: at for one, at in self._handed.items() if one in waiting and now - at < AGAIN_AFTER}
+        fresh = [one for one in due if one not in self._handed]
+        for message_id in fresh:
+            self._celery.send_task(_TASK, (str(message_id),), queue=QUEUES[self._lane], ignore_result=True, retry=False)
+            self._handed[message_id] = now
+        return len(fresh)
 
     def _due(self, now: datetime) -> list[UUID]:
         query = (
@@ -72,27 +71,6 @@ class Dispatcher:
         )
         with transaction(writes=False):
             return list(db.session.scalars(query))
-
-    def _deal_with(self, message_id: UUID, now: datetime) -> bool:
-        handed_at = self._handed.get(message_id)
-        if handed_at is not None and now - handed_at < PATIENCE[self._lane]:
-            return False
-        if handed_at is not None and self._lane == outbox.PAGE:
-            return self._send_myself(message_id, "the fleet does not take pages")
-        try:
-            self._celery.send_task(_TASK, (str(message_id),), queue=QUEUES[self._lane], ignore_result=True, retry=False)
-        except (KombuError, OSError) as error:
-            log.error("broker.failed", error=type(error).__name__)
-            if self._lane == outbox.PAGE:
-                return self._send_myself(message_id, "the broker does not answer")
-            self.detail = "the broker does not answer"
-            raise
-        self._handed[message_id] = now
-        return True
-
-    def _send_myself(self, message_id: UUID, why: str) -> bool:
-        self.detail = why
-        return delivery.deliver(self._gateways, message_id) is not None
 
 
 def run(app: Flask, celery: Celery, gateways: Gateways, lane: str, senders: int) -> None:

@@ -8,7 +8,7 @@ the same work in one thread and at one instant, for tests and the simulator.
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from notifications.gateways.base import Gateways
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.5
+FLEET_HAS = timedelta(seconds=5)  # before a page is sent by whoever hands out
 STOPPED_S = 15.0  # how long a sender rests that its provider refuses altogether
 _EVERY_S = {"ladder": POLL_S, "watch": 15.0, "planner": 30.0, "sweeper": 15.0, "calendar": 15.0, "heartbeat": 5.0}
 _STAGES = 2000  # rows of the calendar in one turn: a writer waits no longer than that takes
@@ -57,9 +58,7 @@ class Loop(Thread):
 
 
 class Dispatch(Protocol):
-    """Hands what is due of one lane to a fleet. `detail`: what is wrong, if anything."""
-
-    detail: str | None
+    """Hands what is due of one lane to a fleet. `turn` says how many; it raises where the broker does not answer."""
 
     def turn(self) -> int: ...
 
@@ -67,7 +66,8 @@ class Dispatch(Protocol):
 class Worker:
     """All loops of one process. `start` and `stop` for tests and hosts; `run` until SIGTERM or SIGINT.
 
-    `dispatch`: by lane, the turn that hands what is due to a fleet, instead of senders here.
+    `dispatch`: by lane, what hands to a fleet. Pages keep their senders here too, which then leave the fleet
+    `FLEET_HAS` to begin: a fleet or a broker that is gone delays a page by that and no more.
     """
 
     def __init__(
@@ -82,12 +82,13 @@ class Worker:
         self._stop = Event()
         self._forget_at: list[datetime] = []
         self._written: dict[str, tuple[datetime, str | None]] = {}
-        senders = [
-            *(self._sender(f"pages-{n + 1}", outbox.PAGE) for n in range(page_senders)),
-            *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
-        ]
+        dispatch = dispatch or {}
+        patience = FLEET_HAS if dispatch else timedelta(0)
+        reminder_senders = 0 if dispatch else reminder_senders
         self.loops = [
-            *([self._dispatcher(lane, one) for lane, one in dispatch.items()] if dispatch else senders),
+            *(self._sender(f"pages-{n + 1}", outbox.PAGE, patience) for n in range(page_senders)),
+            *(self._sender(f"reminders-{n + 1}", outbox.REMINDER) for n in range(reminder_senders)),
+            *(self._dispatcher(lane, one) for lane, one in dispatch.items()),
             self._loop("ladder", lambda _: _pause_if_idle(ladder.run_due(clock.now()))),
             self._loop("watch", lambda _: _none(watch.sweep(clock.now()))),
             self._loop("planner", lambda _: _plan(clock.now())),
@@ -122,9 +123,9 @@ class Worker:
     def _loop(self, name: str, turn: Callable[[Loop], float | None]) -> Loop:
         return Loop(self._app, name, turn, _EVERY_S[name], self._stop)
 
-    def _sender(self, name: str, lane: str) -> Loop:
+    def _sender(self, name: str, lane: str, patience: timedelta = timedelta(0)) -> Loop:
         def turn(loop: Loop) -> float | None:
-            delivered = delivery.deliver_next(self._gateways, lane)
+            delivered = delivery.deliver_next(self._gateways, lane, patience)
             if delivered is None:
                 return None
             loop.detail = f"stopped by the provider: {delivered.code}" if delivered.stop else None
@@ -134,12 +135,7 @@ class Worker:
         return Loop(self._app, name, turn, POLL_S, self._stop)
 
     def _dispatcher(self, lane: str, dispatch: Dispatch) -> Loop:
-        def turn(loop: Loop) -> float | None:
-            done = dispatch.turn()
-            loop.detail = dispatch.detail
-            return _pause_if_idle(done)
-
-        return Loop(self._app, f"dispatch-{lane}", turn, POLL_S, self._stop)
+        return Loop(self._app, f"dispatch-{lane}", lambda _: _pause_if_idle(dispatch.turn()), POLL_S, self._stop)
 
     def _beat(self, _: Loop) -> None:
         turned = {loop.name: (loop.turned_at, loop.detail) for loop in self.loops}

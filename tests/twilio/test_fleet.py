@@ -9,25 +9,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import databases
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 from house import HandClock, House, build
 
 from backend import clock, outbox
-from backend.db import db, transaction
+from backend.db import transaction
 from backend.models.outbox import Message
-from backend.models.study import Site
-from notifications import fleet
+from notifications import delivery, fleet, worker
 from notifications.fake_provider import HANG, serving
 from notifications.fake_twilio import FakeTwilio
-from notifications.gateways.base import accepted
-from tests.notifications.outbox_builders import FakeGateway
-from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
-from tests.twilio.processes import ROOT, flask, process, redis_server, until
+from tests.twilio.conftest import ACCOUNT, TOKEN
+from tests.twilio.processes import environ, flask, noon, process, redis_server, taken, until
 
 
 @dataclass
@@ -66,16 +61,6 @@ class Yard:
         which = (Message.key.startswith("fleet:"), Message.lane == lane)
         return Counter(self.house.rows(sa.select(Message.state).where(*which)))
 
-    def taken(self) -> Counter[str]:
-        return Counter(one.callback.split("message=")[1].partition("#")[0] for one in self.fake.taken)
-
-
-def working_hours(house: House) -> None:
-    """Texts to staff go in working hours: a zone in which it is about noon now."""
-    ahead = 12 - datetime.now(UTC).hour
-    with house.app.app_context(), transaction():
-        db.session.get_one(Site, house.site_id).time_zone = f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
-
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
@@ -92,21 +77,8 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
         redis_server(tmp_path) as (broker_url, broker),
         ExitStack() as stack,
     ):
-        house.abroad()
-        working_hours(house)
-        environ = {
-            "PYTHONPATH": str(ROOT),
-            "DATABASE_URL": url,
-            "SMS_GATEWAY": "twilio",
-            "TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWILIO_PATIENT_SERVICE_SID": PATIENTS,
-            "TWILIO_PAGE_SERVICE_SID": PAGES,
-            "TWILIO_API_BASE_URL": provider,
-            "PUBLIC_URL": PUBLIC,
-            "CELERY_BROKER_URL": broker_url,
-        }
-        yield Yard(house, fake, broker, environ, stack)
+        house.abroad(noon())
+        yield Yard(house, fake, broker, environ(url, provider, CELERY_BROKER_URL=broker_url), stack)
 
 
 def test_a_fleet_sends_each_once_and_outlives_its_members_and_its_broker(yard: Yard) -> None:
@@ -122,14 +94,14 @@ def test_a_fleet_sends_each_once_and_outlives_its_members_and_its_broker(yard: Y
     first.send_signal(signal.SIGKILL)
     first.wait()
     yard.post(outbox.PAGE, 3)
-    until(lambda: yard.states(outbox.PAGE)["accepted"] == 9)  # the loop that hands out sends what nobody takes
+    until(lambda: yard.states(outbox.PAGE)["accepted"] == 9)  # whoever hands out sends what nobody begins
     yard.fake.released.set()
     until(lambda: yard.states(outbox.REMINDER)["accepted"] == 4)
     yard.broker.kill()
     yard.broker.wait()
     yard.post(outbox.PAGE, 3)
     until(lambda: yard.states(outbox.PAGE)["accepted"] == 12)
-    assert set(yard.taken().values()) == {1}
+    assert set(taken(yard.fake).values()) == {1}
 
 
 class Broker:
@@ -146,64 +118,63 @@ class Broker:
 
 
 @pytest.fixture
-def waiting(house: House) -> list[UUID]:
-    house.abroad()
+def waiting(house: House) -> list[str]:
     with house.app.app_context(), transaction():
-        return [
+        posted = [
             outbox.post(
                 key=f"fleet:{n}", lane=outbox.PAGE, site_id=house.site_id, account_id=house.doctor.id,
                 template="test_page", variables={"number": n, "time": "14:02"}, language="en",
                 due_at=house.now, now=house.now,
-            ).id  # type: ignore[union-attr]
+            )
             for n in range(3)
         ]  # fmt: skip
+        return sorted(str(one.id) for one in posted if one is not None)
 
 
-def dispatcher(broker: Broker, gateway: FakeGateway, lane: str = outbox.PAGE) -> fleet.Dispatcher:
-    return fleet.Dispatcher(broker, gateway, lane)  # type: ignore[arg-type]
-
-
-def turn(app: Flask, one: fleet.Dispatcher) -> int:
-    with app.app_context():
+def turn(house: House, one: fleet.Dispatcher) -> int:
+    with house.app.app_context():
         return one.turn()
 
 
-def test_what_is_handed_out_is_not_handed_out_again_and_what_nobody_begins_is_sent(
-    house: House, waiting: list[UUID]
+def test_what_is_handed_out_is_handed_out_again_when_nobody_has_begun_it_in_a_minute(
+    house: House, waiting: list[str]
 ) -> None:
-    broker, gateway = Broker(), FakeGateway()
-    one = dispatcher(broker, gateway)
-    assert (turn(house.app, one), turn(house.app, one)) == (3, 0)
-    assert sorted(broker.taken) == sorted(map(str, waiting))
-    house.turn(seconds=5)
-    assert (turn(house.app, one), one.detail) == (3, "the fleet does not take pages")
-    assert sorted(sent.message_id for sent in gateway.sent) == sorted(waiting)
-    assert len(broker.taken) == 3
-
-
-def test_without_a_broker_pages_are_sent_and_it_shows(house: House, waiting: list[UUID]) -> None:
-    broker, gateway = Broker(), FakeGateway(lambda one: accepted("SM1"))
-    broker.down = True
-    one = dispatcher(broker, gateway)
-    assert (turn(house.app, one), one.detail) == (3, "the broker does not answer")
-    assert len(gateway.sent) == len(waiting)
-
-
-def test_reminders_wait_for_the_fleet(house: House) -> None:
-    """Nothing depends on the minute of a reminder: it is handed out again, and never sent past the fleet."""
-    with house.app.app_context(), transaction():
-        outbox.post(
-            key="fleet:1", lane=outbox.REMINDER, site_id=house.site_id, account_id=house.doctor.id, template="digest",
-            variables={}, language="en", due_at=house.now, now=house.now,
-        )  # fmt: skip
-    broker, gateway = Broker(), FakeGateway()
-    one = dispatcher(broker, gateway, outbox.REMINDER)
-    for seconds, handed in ((0, 1), (59, 1), (1, 2)):
-        house.turn(seconds=seconds)
-        turn(house.app, one)
-        assert len(broker.taken) == handed
-    broker.down = True
+    broker = Broker()
+    one = fleet.Dispatcher(broker, outbox.PAGE)  # type: ignore[arg-type]
+    assert (turn(house, one), turn(house, one)) == (3, 0)
+    assert sorted(broker.taken) == waiting
+    house.turn(seconds=59)
+    assert turn(house, one) == 0
+    house.turn(seconds=1)
+    assert turn(house, one) == 3
+    house.work()
     house.turn(seconds=60)
+    assert turn(house, one) == 0, "they were sent"
+
+
+def test_what_the_broker_did_not_take_is_handed_out_once_it_does(house: House, waiting: list[str]) -> None:
+    broker = Broker()
+    one = fleet.Dispatcher(broker, outbox.PAGE)  # type: ignore[arg-type]
+    broker.down = True
     with pytest.raises(OSError):
-        turn(house.app, one)
-    assert (gateway.sent, one.detail) == ([], "the broker does not answer")
+        turn(house, one)
+    broker.down = False
+    assert turn(house, one) == 3
+    assert sorted(broker.taken) == waiting
+
+
+def test_whoever_hands_out_leaves_the_fleet_time_to_begin(house: House, waiting: list[str]) -> None:
+    house.turn(seconds=4.9)
+    with house.app.app_context():
+        assert delivery.deliver_next(house.gateway, outbox.PAGE, worker.FLEET_HAS) is None
+        house.turn(seconds=0.1)
+        while delivery.deliver_next(house.gateway, outbox.PAGE, worker.FLEET_HAS) is not None:
+            pass
+    assert len(house.gateway.sent) == len(waiting)
+
+
+def test_with_a_fleet_a_worker_sends_pages_and_no_reminder(house: House) -> None:
+    dispatch = {lane: fleet.Dispatcher(Broker(), lane) for lane in fleet.QUEUES}  # type: ignore[arg-type]
+    names = {loop.name for loop in worker.Worker(house.app, house.gateway, dispatch=dispatch).loops}
+    assert {"pages-1", "pages-2", "dispatch-page", "dispatch-reminder"} <= names
+    assert not any(name.startswith("reminders") for name in names)
