@@ -23,14 +23,13 @@ import structlog
 from house import HandClock, House, Person, build
 
 from backend import clock, outbox
-from backend.db import db, transaction
+from backend.db import transaction
 from backend.models.outbox import Message
 from backend.models.safety import Episode
-from backend.models.study import Site
 from notifications.fake_provider import serving
 from notifications.fake_twilio import FakeTwilio
-from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
-from tests.twilio.processes import ROOT, flask, process, redis_server, until
+from tests.twilio.conftest import ACCOUNT, PATIENTS, TOKEN
+from tests.twilio.processes import environ, flask, noon, process, redis_server, until
 
 FEVERS = int(os.environ.get("BENCH_FEVERS", "60"))
 WAITING = int(os.environ.get("BENCH_WAITING", "1000"))
@@ -89,25 +88,8 @@ def bench(kind: str, folder: Path) -> Iterator[Bench]:
         hand.at = datetime.now(UTC)
         with build(url, hand, folder) as house:
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-            house.abroad()
-            ahead = 12 - datetime.now(UTC).hour
-            with house.app.app_context(), transaction():
-                db.session.get_one(Site, house.site_id).time_zone = f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
-            yield Bench(
-                house,
-                fake,
-                {
-                    "PYTHONPATH": str(ROOT),
-                    "DATABASE_URL": url,
-                    "SMS_GATEWAY": "twilio",
-                    "TWILIO_ACCOUNT_SID": ACCOUNT,
-                    "TWILIO_AUTH_TOKEN": TOKEN,
-                    "TWILIO_PATIENT_SERVICE_SID": PATIENTS,
-                    "TWILIO_PAGE_SERVICE_SID": PAGES,
-                    "TWILIO_API_BASE_URL": provider,
-                    "PUBLIC_URL": PUBLIC,
-                },
-            )
+            house.abroad(noon())
+            yield Bench(house, fake, environ(url, provider))
 
 
 # --- From a thumb to the provider ------------------------------------------------------------------------------
@@ -187,15 +169,15 @@ def texts_a_second(kind: str, in_flight: int, *, members: int = 0) -> float:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         one = stack.enter_context(bench(kind, Path(folder)))
         one.fake.latency_s = LATENCY_S
-        environ, words = dict(one.environ), ("worker", "--reminder-senders", str(in_flight))
+        told, words = dict(one.environ), ("worker", "--reminder-senders", str(in_flight))
         if members:
-            environ["CELERY_BROKER_URL"], _ = stack.enter_context(redis_server(Path(folder)))
+            told["CELERY_BROKER_URL"], _ = stack.enter_context(redis_server(Path(folder)))
             words = ("worker",)
             for _ in range(members):
                 stack.enter_context(
-                    process(*flask("fleet", "--lane", "reminder", "--senders", str(in_flight // members)), **environ)
+                    process(*flask("fleet", "--lane", "reminder", "--senders", str(in_flight // members)), **told)
                 )
-        stack.enter_context(process(*flask(*words), **environ))
+        stack.enter_context(process(*flask(*words), **told))
         until(lambda: one.house.app.test_client().get("/healthz/worker").status_code == 200, seconds=60)
         real_time.sleep(3 if members else 0)  # until every member listens
         one.post(_WARM)  # nobody is measured while still importing

@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-# What the next request may be told to do. Those that begin with `accept` take the message first.
+# What the next request may be told to do. Those that begin with `accept` take the message first; digits are a status.
 OK = "ok"
 ACCEPT_THEN_500, ACCEPT_THEN_HANG, ACCEPT_THEN_DROP = "accept_then_500", "accept_then_hang", "accept_then_drop"
 BUSY, BROKEN, HANG = "429", "503", "hang"
@@ -40,6 +40,21 @@ class Scripted:
     def _told(self) -> str | int:
         with self._lock:
             return self._script.popleft() if self._script else self._always
+
+    def _fails_before(self, told: str | int) -> int | None:
+        """The status of a request that is not taken; after a hang too, when nobody waits any more."""
+        if told == HANG:
+            self.released.wait(60)
+            return int(BROKEN)
+        return int(told) if isinstance(told, str) and told.isdigit() else None
+
+    def _fails_after(self, told: str | int) -> int | None:
+        """The status of a request that was taken and is not answered as such."""
+        if told == ACCEPT_THEN_HANG:
+            self.released.wait(60)
+        if told == ACCEPT_THEN_DROP:
+            raise ConnectionAbortedError
+        return 500 if told == ACCEPT_THEN_500 else None
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         raise NotImplementedError

@@ -22,15 +22,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from notifications.fake_provider import (
-    ACCEPT_THEN_500,
-    ACCEPT_THEN_DROP,
-    ACCEPT_THEN_HANG,
-    BROKEN,
-    BUSY,
-    HANG,
-    Scripted,
-)
+from notifications.fake_provider import BUSY, HANG, Scripted
 from notifications.texts import segments
 
 RECEIPT_FIRST = "receipt_first"  # the callback overtakes the answer
@@ -122,21 +114,16 @@ class FakeTwilio(Scripted):
         form = dict(request.form.items())
         told = HANG if form.get("MessagingServiceSid") in self.hangs else self._told()
         self.released.wait(self.latency_s)
-        if told == HANG:
-            self.released.wait(60)
-            return _refusal(503, 20500)
-        if told in (BUSY, BROKEN):
-            return _refusal(int(told), 20429 if told == BUSY else 20500)
+        status = self._fails_before(told)
+        if status is not None:
+            return _refusal(status, 20429 if told == BUSY else 20500)
         fault = told if isinstance(told, int) else self._fault(form, kind)
         if fault is not None:
             return _refusal(400, fault)
         one = self._take(form, kind)
-        if told == ACCEPT_THEN_500:
-            return _refusal(500, 20500)
-        if told == ACCEPT_THEN_HANG:
-            self.released.wait(60)
-        if told == ACCEPT_THEN_DROP:
-            raise ConnectionAbortedError
+        status = self._fails_after(told)
+        if status is not None:
+            return _refusal(status, 20500)
         if told == RECEIPT_FIRST:
             self.tell(one, "delivered")
         if self.reports and one.callback:

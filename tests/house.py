@@ -174,10 +174,11 @@ class House:
         """One turn of the worker; the pages it sent."""
         return [message for message in self.work() if message["lane"] == "page"]
 
-    def abroad(self) -> None:
+    def abroad(self, time_zone: str = "Asia/Shanghai") -> None:
         """Move the site to where no provider counts the texts to a number."""
         with self.app.app_context(), transaction():
-            db.session.get_one(Site, self.site_id).country = "DE"
+            site = db.session.get_one(Site, self.site_id)
+            site.country, site.time_zone = "DE", time_zone
 
     def rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self.app.app_context(), transaction(writes=False):

