@@ -136,6 +136,6 @@ def test_a_killed_worker_is_seen(station: Post) -> None:
     with station.worker(DIE_AT="in_call", DIE_AFTER="1") as running:
         assert running.wait(30) == -signal.SIGKILL
     [one] = station.messages()
-    assert station.taken()[str(one.id)] == 1
+    assert taken(station.fake)[str(one.id)] == 1
     assert (one.state, one.send_started_at is not None) == ("claimed", True)
     assert station.waiting() == [one.key]
