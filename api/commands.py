@@ -89,7 +89,10 @@ def site_add(
         raise click.ClickException(_told(problem)) from problem
     click.echo(f"{row.code} {row.id}")
     if row.live_at is None:
-        click.echo("it enrols once a test page was accepted: PUT /sites/{id}/channels, then PUT /sites/{id}/live")
+        click.echo(
+            "it enrols once a test page was accepted (PUT /sites/{id}/channels/{medium}, POST …/tests, "
+            "PUT …/test-acceptance) and PUT /sites/{id}/live was said"
+        )
 
 
 @site.command("seed-days")

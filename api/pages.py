@@ -78,11 +78,11 @@ def healthz_worker() -> Response:
     """503 when any loop of the worker has not turned for a minute, or never did, or a page that is due waits longer."""
     with transaction(writes=False):
         pulse = heartbeat.pulse()
-    ages = {name: round(age, 1) for name, age in pulse.ages.items()}
     told = {
         "status": pulse.status,
         "late": list(pulse.late),
-        "age_s": ages,
+        "details": dict(pulse.details),
+        "age_s": {name: round(age, 1) for name, age in pulse.ages.items()},
         "page_waits_s": round(pulse.page_waits_s, 1),
     }
     return _json(told, 200 if pulse.status == "ok" else 503)

@@ -73,6 +73,8 @@ def deadman(ping: str | None) -> None:
         pulse = heartbeat.pulse()
     oldest = max(pulse.ages.values(), default=0.0)
     click.echo(f"{pulse.status}; oldest beat {oldest:.0f} s, oldest page waits {pulse.page_waits_s:.0f} s")
+    for name, detail in pulse.details.items():
+        click.echo(f"{name}: {detail}")
     if pulse.status != "ok":
         raise click.ClickException(f"late: {', '.join(pulse.late) or 'no worker'}")
     if ping is not None:

@@ -4,7 +4,7 @@ A site that names no channel texts by the installation's gateway. It goes live o
 reached them over a channel that wakes: a group robot stands beside texts and calls, never instead of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,12 +19,17 @@ from backend.models.outbox import TOLD_STATES, Message
 from backend.models.study import Site, SiteChannel
 from schedules.faults import Fault
 
-SMS, VOICE, ROBOTS = "sms", "voice", ("wecom", "dingtalk")
+SMS, VOICE, WECOM, DINGTALK = "sms", "voice", "wecom", "dingtalk"
+ROBOTS = (WECOM, DINGTALK)
 MEDIA = (SMS, VOICE, *ROBOTS)
 WAKING = (SMS, VOICE)
 MAINLAND_CHINA = "CN"
-SECRETS = ("url", "key", "secret")
 _PLACE = "site_channel.sealed"
+
+
+def lock(site: Site) -> None:
+    """Every change of a site's channels begins here: what is read afterwards is what there is."""
+    db.session.refresh(site, with_for_update=True)
 
 
 def of_site(site_id: UUID) -> Sequence[SiteChannel]:
@@ -40,39 +45,39 @@ def find(site_id: UUID, medium: str) -> SiteChannel | None:
     ).scalar_one_or_none()
 
 
-def secrets_of(row: SiteChannel) -> Mapping[str, str]:
-    """Address and keys. Raises CannotOpen where the field key is not here."""
+def secrets_of(row: SiteChannel) -> Mapping[str, str] | None:
+    """Address and keys. None where they cannot be opened, as the field key is not here."""
     if row.sealed is None:
         return {}
-    opened: dict[str, str] = strictjson.loads(vault().open(_PLACE, row.id, row.sealed))
+    try:
+        opened: dict[str, str] = strictjson.loads(vault().open(_PLACE, row.id, row.sealed))
+    except CannotOpen:
+        return None
     return opened
 
 
-def readable_secrets(row: SiteChannel) -> Mapping[str, str] | None:
-    """As `secrets_of`; None where they cannot be opened, and have to be entered anew."""
-    try:
-        return secrets_of(row)
-    except CannotOpen:
-        return None
+def put(site: Site, medium: str, content: Mapping[str, Any], found: Sequence[Fault] = ()) -> SiteChannel:
+    """Set one channel: gateway, rung, secrets and platform. `found`: what the gateways' side finds wrong with it.
 
-
-def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
-    """Set one channel: gateway, rung, secrets and platform. What the gateways can do was checked by the caller.
-
-    Secrets left out stay as they were. A channel that changed has to be tested again; a site that is live stays so.
+    Secrets left out stay as they were. Once it reaches people in another way it has to be tested again; a site that is
+    live stays so. The caller has locked the site.
     """
-    _lock(site)
     row = find(site.id, medium)
     old = _spoken(row) if row is not None else None
-    held = readable_secrets(row) if row is not None else {}
-    kept = dict(held or {}) if row is not None and row.gateway == content["gateway"] else {}
-    secrets = {**kept, **content.get("secrets", {})}
-    _refuse(site, medium, content["gateway"], secrets)
+    held = secrets_of(row) if row is not None else {}
+    same = row is not None and row.gateway == content["gateway"]
+    secrets = {**((held or {}) if same else {}), **content.get("secrets", {})}
+    fits = not any(one.path == "/gateway" for one in found)  # else what the gateway wants is beside the point
+    faults = [*found, *_faults(site, medium, content["gateway"] if fits else None, secrets)]
+    if same and held is None and not content.get("secrets"):
+        faults.append(Fault("/secrets", "required", "the ones that are kept cannot be read: enter them anew"))
+    if faults:
+        raise invalid(*sorted(faults, key=lambda one: one.path))
     if row is None:
         row = SiteChannel(id=uuid4(), site_id=site.id, medium=medium, version=0)
         db.session.add(row)
     platform = content.get("platform", {})
-    if (row.gateway, row.platform, kept) != (content["gateway"], platform, secrets):
+    if (row.gateway, row.platform, held) != (content["gateway"], platform, secrets):
         row.test_message_id = row.accepted_at = row.accepted_by = None
     if secrets != held:
         row.sealed = vault().seal(_PLACE, row.id, strictjson.canonical(secrets)) if secrets else None
@@ -83,22 +88,26 @@ def put(site: Site, medium: str, content: Mapping[str, Any]) -> SiteChannel:
     return row
 
 
-def _refuse(site: Site, medium: str, gateway: str, secrets: Mapping[str, str]) -> None:
-    faults = []
+def _faults(site: Site, medium: str, gateway: str | None, secrets: Mapping[str, str]) -> Iterator[Fault]:
     if medium == VOICE and gateway == "twilio" and site.country == MAINLAND_CHINA:
-        faults.append(Fault("/gateway", "not_allowed", "Twilio makes no calls to mainland China"))
+        yield Fault("/gateway", "not_allowed", "Twilio makes no calls to mainland China")
     if medium in ROBOTS and not secrets.get("key"):
-        faults.append(Fault("/secrets/key", "required", "the robot's key, from its address"))
-    if gateway == "http" and not (secrets.get("url") or settings().http_gateway_url):
-        faults.append(Fault("/secrets/url", "required", "nothing says where the platform listens"))
+        yield Fault("/secrets/key", "required", "the robot's key, from its address")
+    if gateway == "http":
+        yield from _platform_faults(secrets)
+
+
+def _platform_faults(secrets: Mapping[str, str]) -> Iterator[Fault]:
     if secrets.get("url") and not secrets.get("secret"):
-        faults.append(Fault("/secrets/secret", "required", "the platform's requests are signed with it"))
-    if faults:
-        raise invalid(*faults)
+        yield Fault("/secrets/secret", "required", "the platform's requests are signed with it")
+    elif not secrets.get("url") and secrets.get("secret"):
+        yield Fault("/secrets/url", "required", "a secret of its own belongs to an address of its own")
+    elif not secrets.get("url") and not settings().http_gateway_url:
+        yield Fault("/secrets/url", "required", "nothing says where the platform listens")
 
 
 def drop(site: Site, row: SiteChannel) -> None:
-    """Take a channel away; what still waits for it fails, and its ladder goes on."""
+    """Take a channel away: texts go by the installation's gateway again, what waits for another way fails."""
     old = _spoken(row)
     db.session.delete(row)
     db.session.flush()
@@ -107,18 +116,6 @@ def drop(site: Site, row: SiteChannel) -> None:
 
 def _spoken(row: SiteChannel) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("medium", "gateway", "rung", "platform")}
-
-
-def _lock(site: Site) -> None:
-    db.session.refresh(site, with_for_update=True)
-
-
-def next_number(site: Site) -> int:
-    """A number for a page of this site; the site's row is locked until the transaction ends."""
-    _lock(site)
-    site.next_page_number += 1
-    db.session.flush()
-    return site.next_page_number
 
 
 def tested_by(row: SiteChannel, message: Message) -> None:

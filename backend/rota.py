@@ -116,12 +116,17 @@ def _faults(site_id: UUID, shift: Mapping[str, Any], path: str, now: datetime) -
         yield Fault(f"{path}/ends_at", "out_of_range", "a shift lasts at most 31 days")
     if shift["ends_at"] <= now:
         yield Fault(f"{path}/ends_at", "in_the_past", "this shift has ended")
+    yield from carrier_faults(site_id, shift["account_id"], f"{path}/account_id")
+
+
+def carrier_faults(site_id: UUID, account_id: UUID, path: str) -> Iterable[Fault]:
+    """Why this person could not be paged at the site."""
     carrier = db.session.execute(
         sa.select(Account)
         .join(AccountSite, AccountSite.account_id == Account.id)
-        .where(Account.id == shift["account_id"], AccountSite.site_id == site_id, Account.active)
+        .where(Account.id == account_id, AccountSite.site_id == site_id, Account.active)
     ).scalar_one_or_none()
     if carrier is None or not policy.permits(carrier.role, "episode:answer"):
-        yield Fault(f"{path}/account_id", "not_allowed", "nobody of this id answers pages at the site")
+        yield Fault(path, "not_allowed", "nobody of this id answers pages at the site")
     elif carrier.phone_sealed is None:
-        yield Fault(f"{path}/account_id", "no_phone", "this person has no telephone number on record")
+        yield Fault(path, "no_phone", "this person has no telephone number on record")

@@ -89,6 +89,16 @@ def history_of(subject: Subject, as_of: datetime | None = None) -> tuple[UUID, S
     return later[0].from_revision_id, [row for row in later if as_of is None or row.recorded_at <= as_of]
 
 
+def next_page_number(site_id: UUID) -> int:
+    """A number that no page of the site has had. Holds the site's row until the transaction ends."""
+    site = db.session.execute(
+        sa.select(Site).where(Site.id == site_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+    site.next_page_number += 1
+    db.session.flush()
+    return site.next_page_number
+
+
 def of_site(site: Site) -> Study:
     """The revision that new subjects of a site are enrolled under."""
     return revision(site.study_revision_id)

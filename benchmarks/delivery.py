@@ -118,13 +118,12 @@ def fevers(one: Bench, people: list[Person], *, half_way: Callable[[], None] | N
         real_time.sleep(_EVERY_S)
     first: dict[UUID, float] = {}
     until(lambda: len(_subjects_paged(one, first)) >= len(people), seconds=60)
-    order = [UUID(str(one_id)) for one_id in _subjects_in_order(one)]
-    return [first[subject_id] - at for subject_id, at in zip(order, sent, strict=True)]
+    return [first[subject_id] - at for subject_id, at in zip(_subjects_in_order(one), sent, strict=True)]
 
 
 def _subjects_in_order(one: Bench) -> list[UUID]:
     """The subjects of the last reports, by when they were sent."""
-    return one.house.rows(sa.select(Episode.subject_id).order_by(Episode.opened_at).limit(10_000))[-FEVERS:]
+    return one.house.rows(sa.select(Episode.subject_id).order_by(Episode.opened_at))[-FEVERS:]
 
 
 def _subjects_paged(one: Bench, first: dict[UUID, float]) -> dict[UUID, float]:

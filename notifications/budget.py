@@ -10,12 +10,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend.channels import MAINLAND_CHINA
+from backend.channels import MAINLAND_CHINA, SMS
 from backend.db import db
 from backend.models.outbox import Message, MessageEvent
 from backend.models.people import Account
 from backend.models.study import Site
-from notifications.gateways.base import SMS
 
 TEXTS_A_DAY = 4
 _A_DAY = timedelta(days=1)

@@ -57,18 +57,24 @@ def company(first: Message, now: datetime) -> Iterator[Message]:
         .limit(_MOST)
     ).all()
     ours = {first.subject_id, None, *_free({row.subject_id for row in due} - {first.subject_id, None})}
-    room = _ROOM - _bytes(first)
+    room = _ROOM - (_bytes(first) or _ROOM)
     for message in _nobodys([row.id for row in due if row.subject_id in ours]):
-        room -= _bytes(message)
+        size = _bytes(message)
+        if size is None:
+            continue  # it goes alone, and is refused as anywhere
+        room -= size
         if room < 0:
             return  # the rest is for the next post
         if _joins(message, first, now):
             yield message
 
 
-def _bytes(message: Message) -> int:
-    """What a page's line takes, its end and a time to the second included."""
-    return len(catalogue.render(message.template, message.language, message.variables).encode()) + 4
+def _bytes(message: Message) -> int | None:
+    """What a page's line takes, its end and a time to the second included; None for a text that nobody knows."""
+    try:
+        return len(catalogue.render(message.template, message.language, message.variables).encode()) + 4
+    except catalogue.UnknownText:
+        return None
 
 
 def _nobodys(message_ids: list[UUID]) -> list[Message]:

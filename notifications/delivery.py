@@ -15,10 +15,9 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 import structlog
 
-from backend import audit, clock, outbox
+from backend import accounts, audit, clock, outbox
 from backend.crypto import CannotOpen
 from backend.db import db, lock_subject, transaction
-from backend.installation import vault
 from backend.models.outbox import Message, MessageEvent
 from backend.models.people import Account
 from backend.models.study import Site
@@ -153,19 +152,20 @@ def _begin(gateways: Gateways, claim: _Claim, now: datetime) -> _Call | Delivere
         if verdict.state is not None:
             _put_off(message, verdict, now)
             return Delivered(message.id, message.state, code=verdict.reason)
-        route = routing.route_of(message)
-        if route is None:
-            return _not_begun(message, refused("no_channel", alarm=True), now)
         try:
+            route = routing.route_of(message)
+            if route is None:
+                return _not_begun(message, refused("no_channel", alarm=True), now)
             gateway = gateways.by(route.gateway)
+        except routing.KeysUnreadable:
+            return _not_begun(message, stopped("keys_unreadable"), now)
         except NotInstalled:
             return _not_begun(message, stopped("not_installed"), now)
         if route.shared:
             return _begin_shared(message, account, route, gateway, now)
-        number = _number(account)
-        if number is None:
+        if number_of(account) is None:
             return _not_begun(message, refused("no_number"), now)
-        return _Call(gateway, _started(message, number, route, gateway, now), (message.id,))
+        return _Call(gateway, _started(message, account, route, gateway, now), (message.id,))
 
 
 def _begin_shared(
@@ -176,9 +176,9 @@ def _begin_shared(
     if until is not None:
         _put_off(message, judgement.Verdict("pending", "pace", until), now)
         return Delivered(message.id, message.state, code="pace")
-    first = _started(message, _number(account) or "", route, gateway, now)
+    first = _started(message, account, route, gateway, now)
     others = tuple(
-        _started(other, _number(db.session.get_one(Account, other.account_id)) or "", route, gateway, now)
+        _started(other, db.session.get_one(Account, other.account_id), route, gateway, now)
         for other in bundles.company(message, now)
     )
     return _Call(gateway, replace(first, also=others), (message.id, *(one.message_id for one in others)))
@@ -194,25 +194,27 @@ def _not_begun(message: Message, outcome: Outcome, now: datetime) -> Delivered:
     return Delivered(message.id, message.state, outcome.stop, outcome.code)
 
 
-def _started(message: Message, number: str, route: Route, gateway: Gateway, now: datetime) -> Outgoing:
-    said = _said(message, now)
+def _started(message: Message, account: Account, route: Route, gateway: Gateway, now: datetime) -> Outgoing:
+    said = _said(message, account, now)
     message.send_started_at = now
     message.provider = gateway.name
     outbox.note(message, origin="worker", now=now, code=_STARTED, detail=(said or now).isoformat(timespec="seconds"))
-    return _outgoing(message, number, route.line, said)
+    return _outgoing(message, number_of(account) or "", route.line, said)
 
 
-def _said(message: Message, now: datetime) -> datetime | None:
-    """The time that a page tells where it is not the first: later than any told before, as no two may read the same.
+def _said(message: Message, account: Account, now: datetime) -> datetime | None:
+    """The time that a page tells where its number has had one: later than any told before, as no two may read the same.
 
-    Providers refuse a repeat, and steps of a ladder that is hurried follow each other within a second.
+    Providers refuse a repeat, steps of a ladder that is hurried follow each other within a second, and two on duty may
+    share the ward's telephone.
     """
     about = Message.episode_id == message.episode_id if message.episode_id is not None else Message.id == message.id
     told = (
         sa.select(sa.func.max(MessageEvent.detail))
         .join(Message, Message.id == MessageEvent.message_id)
-        .where(about, Message.account_id == message.account_id, Message.medium == message.medium)
-        .where(MessageEvent.code == _STARTED)
+        .join(Account, Account.id == Message.account_id)
+        .where(about, Message.medium == message.medium, MessageEvent.code == _STARTED)
+        .where(sa.or_(Account.id == account.id, Account.phone_index == account.phone_index))
     )
     last = db.session.execute(told).scalar_one() if message.lane == outbox.PAGE else None
     return max(now, datetime.fromisoformat(last) + timedelta(seconds=1)) if last is not None else None
@@ -226,11 +228,10 @@ def _put_off(message: Message, verdict: judgement.Verdict, now: datetime) -> Non
         message.attempts -= 1
 
 
-def _number(account: Account) -> str | None:
-    if account.phone_sealed is None:
-        return None
+def number_of(account: Account) -> str | None:
+    """Where texts and calls to somebody go; None where there is none, or none that can be read."""
     try:
-        return vault().open("account.phone", account.id, account.phone_sealed)
+        return accounts.phone_of(account)
     except CannotOpen:
         log.error("number.cannot_open", account_id=str(account.id))
         return None

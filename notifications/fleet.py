@@ -5,6 +5,8 @@ one that is doubled finds its row taken. Two queues, so that reminders which han
 senders of its own for pages (`notifications.worker`): they take those that the fleet has not begun within seconds.
 """
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from backend.db import db, transaction
 from backend.models.outbox import Message
 from notifications import delivery, heartbeat
 from notifications.gateways.base import Gateways
+from notifications.worker import STOPPED_S
 
 QUEUES = {outbox.PAGE: "daymark.pages", outbox.REMINDER: "daymark.reminders"}
 AGAIN_AFTER = timedelta(seconds=60)  # a task may be lost: the row that nobody has begun is handed out once more
@@ -73,14 +76,24 @@ class Dispatcher:
             return list(db.session.scalars(query))
 
 
+def sender(
+    app: Flask, gateways: Gateways, lane: str, rest: Callable[[float], None] = time.sleep
+) -> Callable[[str], None]:
+    """What the task does: see one row through. `rest`: how a sender of reminders waits while all is refused."""
+
+    def deliver(message_id: str) -> None:
+        with app.app_context(), audit.acting(audit.WORKER):
+            delivered = delivery.deliver(gateways, UUID(message_id))
+        if delivered is not None and delivered.stop and lane == outbox.REMINDER:
+            rest(STOPPED_S)  # as the worker's own do; a page may go another way
+
+    return deliver
+
+
 def run(app: Flask, celery: Celery, gateways: Gateways, lane: str, senders: int) -> None:
     """One member of the fleet: so many senders of one lane, until SIGTERM."""
     name = f"fleet-{lane}"
     last: list[datetime] = []
-
-    def deliver(message_id: str) -> None:
-        with app.app_context(), audit.acting(audit.WORKER):
-            delivery.deliver(gateways, UUID(message_id))
 
     def beat(**_: Any) -> None:
         now = clock.now()
@@ -90,7 +103,7 @@ def run(app: Flask, celery: Celery, gateways: Gateways, lane: str, senders: int)
         with app.app_context(), transaction():
             heartbeat.write({name: (now, None)})
 
-    celery.task(name=_TASK, ignore_result=True)(deliver)
+    celery.task(name=_TASK, ignore_result=True)(sender(app, gateways, lane))
     heartbeat_sent.connect(beat, weak=False)
     quiet = ["--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     celery.worker_main(["worker", "-Q", QUEUES[lane], "-P", "threads", "-c", str(senders), *quiet])

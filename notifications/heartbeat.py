@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from backend import clock, outbox
+from backend.channels import WAKING
 from backend.db import db
 from backend.models.outbox import Message
 from backend.models.study import WorkerHeartbeat
@@ -19,10 +20,13 @@ LATE_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """`ages`: seconds since each loop's last turn. `page_waits_s`: how long the oldest page that is due has waited."""
+    """`ages`: seconds since each loop's last turn. `page_waits_s`: for how long the oldest page waits
+    that nobody has taken. `details`: what a loop says is wrong.
+    """
 
     ages: Mapping[str, float] = field(default_factory=dict)
     page_waits_s: float = 0.0
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def late(self) -> tuple[str, ...]:
@@ -41,14 +45,17 @@ class Pulse:
 def pulse() -> Pulse:
     """Inside a transaction."""
     now = clock.now()
-    beats = db.session.execute(sa.select(WorkerHeartbeat.name, WorkerHeartbeat.at))
-    waiting = sa.select(sa.func.min(Message.next_try_at)).where(
-        Message.lane == outbox.PAGE, Message.state == "pending", Message.next_try_at <= now
+    beats = db.session.execute(sa.select(WorkerHeartbeat.name, WorkerHeartbeat.at, WorkerHeartbeat.detail)).all()
+    # Since it was due, however often it was tried: a provider that refuses every few seconds takes no page either. A
+    # robot that is busy or gone holds up nobody, as texts or calls go beside it.
+    waiting = sa.select(sa.func.min(Message.due_at)).where(
+        Message.lane == outbox.PAGE, Message.state.in_(("pending", "claimed")), Message.medium.in_(WAKING)
     )
     oldest: datetime | None = db.session.execute(waiting).scalar_one()
     return Pulse(
-        {name: (now - at).total_seconds() for name, at in beats},
-        (now - oldest).total_seconds() if oldest is not None else 0.0,
+        {row.name: (now - row.at).total_seconds() for row in beats},
+        max((now - oldest).total_seconds(), 0.0) if oldest is not None else 0.0,
+        {row.name: row.detail for row in beats if row.detail},
     )
 
 

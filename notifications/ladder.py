@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from backend import audit, installation, outbox, studies
+from backend.channels import SMS
 from backend.db import db, lock_subject, transaction
 from backend.models.outbox import Message
 from backend.models.people import Account
@@ -22,7 +23,6 @@ from backend.models.study import Site
 from backend.models.subject import Subject
 from backend.safety import episodes
 from notifications import budget, hours, recipients, routing
-from notifications.gateways.base import SMS
 from notifications.texts.catalogue import language_of
 from schedules.protocol.definition import Ladder
 from schedules.windows import at_local
@@ -84,7 +84,7 @@ def _step(episode: Episode, subject: Subject, now: datetime) -> None:
     elif _snoozed(episode, now):
         episode.next_step_at = episode.snoozed_until
     elif ladder.becomes and now >= _becomes_at(episode, ladder):
-        _escalate(episode, ladder.becomes, now)
+        episodes.escalate(episode, ladder.becomes, now)
     elif ladder.lane == "worklist":
         _digest(episode, ladder, now)
     else:
@@ -109,10 +109,6 @@ def _start(episode: Episode) -> datetime:
 
 def _becomes_at(episode: Episode, ladder: Ladder) -> datetime:
     return _start(episode) + timedelta(seconds=ladder.becomes_after_s or 0)
-
-
-def _escalate(episode: Episode, level: str, now: datetime) -> None:
-    episodes.escalate(episode, level, now)
 
 
 def _page(episode: Episode, ladder: Ladder, now: datetime) -> None:

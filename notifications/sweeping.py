@@ -9,9 +9,7 @@ import sqlalchemy as sa
 import structlog
 
 from backend import installation, outbox
-from backend.crypto import CannotOpen
 from backend.db import db, lock_subject, transaction
-from backend.installation import vault
 from backend.models.outbox import Message, MessageEvent
 from backend.models.people import Account
 from notifications import delivery, receipts
@@ -88,11 +86,8 @@ def _unknown_reminders(gateways: Gateways, now: datetime, limit: int) -> int:
 
 def _question(message: Message) -> Outgoing | None:
     account = db.session.get_one(Account, message.account_id)
-    if account.phone_sealed is None:
-        return None
-    try:
-        number = vault().open("account.phone", account.id, account.phone_sealed)
-    except CannotOpen:
+    number = delivery.number_of(account)
+    if number is None:
         return None
     return Outgoing(message.id, number, message.lane, message.template, message.language, message.variables)
 

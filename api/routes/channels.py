@@ -1,23 +1,20 @@
 """By which ways a site's messages travel, test pages over them, and the step to live. Keys go in and never come out."""
 
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import marshmallow as ma
 
 from api.doors import Caller, Room, etag, must_match
 from api.fields import Body, Id, Instant, Text, Whole, Word
-from backend import channels, installation, policy
+from backend import channels, rota
 from backend.db import db
 from backend.errors import Problem, fault, invalid
-from backend.models.outbox import Message
+from backend.models.outbox import FINAL_STATES, TOLD_STATES, Message
 from backend.models.people import Account
 from backend.models.study import Site, SiteChannel
 from notifications import routing
-from notifications.gateways import choose, http
-from notifications.gateways.base import DINGTALK, WECOM
-from schedules.faults import Fault
+from notifications.gateways import choose
 
 room = Room("channels", __name__, url_prefix="/api/v1/sites", description="How pages reach people")
 
@@ -31,7 +28,7 @@ class SecretsBody(Body):
 
 
 class ChannelBody(Body):
-    gateway = Word("console", "twilio", "http", WECOM, DINGTALK, required=True)
+    gateway = Word(*choose.NAMES, required=True)
     rung = Whole(least=1, most=2, required=True, metadata={"description": "which of the ladder's channels it serves"})
     secrets = ma.fields.Nested(SecretsBody)
     platform = ma.fields.Dict(keys=ma.fields.String(), metadata={"description": "what a hospital's platform wants"})
@@ -46,7 +43,7 @@ class ChannelAnswer(Body):
     wakes = ma.fields.Boolean(required=True)
     secrets = ma.fields.List(ma.fields.String(), required=True)
     platform = ma.fields.Dict(required=True)
-    test = Word("none", "sent", "lost", "accepted", required=True)
+    test = Word("none", "waiting", "sent", "lost", "accepted", required=True)
     accepted_at = Instant(required=True, allow_none=True)
     accepted_by = Id(required=True, allow_none=True)
     warnings = ma.fields.List(ma.fields.String(), required=True)
@@ -73,7 +70,7 @@ def view(site: Site, row: SiteChannel) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in plain},
         "wakes": row.medium in channels.WAKING,
-        "secrets": sorted(channels.readable_secrets(row) or ()),
+        "secrets": sorted(channels.secrets_of(row) or ()),
         "test": _test_of(row),
         "warnings": _warnings(site, row),
     }
@@ -84,13 +81,13 @@ def _test_of(row: SiteChannel) -> str:
         return "none"
     if row.accepted_at is not None:
         return "accepted"
-    lost = db.session.get_one(Message, row.test_message_id).state in ("failed", "undelivered")
-    return "lost" if lost else "sent"
+    state = db.session.get_one(Message, row.test_message_id).state
+    return "sent" if state in TOLD_STATES else "waiting" if state not in FINAL_STATES else "lost"
 
 
 def _warnings(site: Site, row: SiteChannel) -> list[str]:
     """What people should know before they rely on it; most of it of Twilio in mainland China."""
-    found = ["keys_unreadable"] if channels.readable_secrets(row) is None else []
+    found = ["keys_unreadable"] if channels.secrets_of(row) is None else []
     if site.country == channels.MAINLAND_CHINA and row.gateway == "twilio":
         found += ["numbers_leave_country", "no_replies", "few_texts_a_day"]
     return found
@@ -99,6 +96,12 @@ def _warnings(site: Site, row: SiteChannel) -> list[str]:
 def whole(site: Site) -> dict[str, Any]:
     items = [view(site, row) for row in channels.of_site(site.id)]
     return {"site_id": site.id, "live_at": site.live_at, "items": items, "next_cursor": None}
+
+
+def _locked(caller: Caller, site_id: UUID) -> Site:
+    site = caller.site(site_id)
+    channels.lock(site)
+    return site
 
 
 def _known(medium: str) -> str:
@@ -129,44 +132,13 @@ def read_channels(caller: Caller, site_id: UUID) -> Any:
     refuses=(412, 428),
 )
 def set_channel(caller: Caller, site_id: UUID, medium: str, body: dict[str, Any]) -> Any:
-    """Set a channel; it has to be tested again. `If-Match` once there is one."""
-    site = caller.site(site_id)
+    """Set a channel; once it goes another way it has to be tested again. `If-Match` once there is one."""
+    site = _locked(caller, site_id)
     stored = channels.find(site.id, _known(medium))
     if stored is not None:
         must_match(stored.version)
-    faults = [*_gateway_faults(medium, body), *_platform_faults(body)]
-    if faults:
-        raise invalid(*faults)
-    row = channels.put(site, medium, body)
+    row = channels.put(site, medium, body, list(routing.faults_in(medium, body)))
     return view(site, row), 200, etag(row.version)
-
-
-def _gateway_faults(medium: str, body: dict[str, Any]) -> list[Fault]:
-    settings, gateway = installation.settings(), body["gateway"]
-    fits = (medium,) if medium in channels.ROBOTS else ("console", "twilio", "http")
-    if gateway not in fits:
-        return [Fault("/gateway", "not_allowed", f"{medium} goes by {' or '.join(fits)}")]
-    if gateway not in choose.available(settings):
-        return [Fault("/gateway", "not_installed", "the settings do not hold what this gateway needs")]
-    if medium == channels.VOICE and gateway == "twilio" and not settings.twilio_voice_number:
-        return [Fault("/gateway", "not_installed", "TWILIO_VOICE_NUMBER is not set")]
-    return []
-
-
-def _platform_faults(body: dict[str, Any]) -> list[Fault]:
-    settings, url = installation.settings(), body.get("secrets", {}).get("url", "")
-    faults = [Fault(f"/platform{one.path}", one.code, one.message) for one in http.faults_in(body.get("platform", {}))]
-    if url and not _is_address(url, ("https",) if settings.live else ("http", "https")):
-        faults.append(Fault("/secrets/url", "invalid", "an address that begins with https://"))
-    return faults
-
-
-def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname) and url.isascii() and not set(url) & set(" \n\t")
-    except ValueError:
-        return False
 
 
 @room.door(
@@ -174,7 +146,7 @@ def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
 )  # fmt: skip
 def drop_channel(caller: Caller, site_id: UUID, medium: str) -> Any:
     """Take a channel away."""
-    site = caller.site(site_id)
+    site = _locked(caller, site_id)
     row = _row(site, medium)
     must_match(row.version)
     channels.drop(site, row)
@@ -191,15 +163,16 @@ def drop_channel(caller: Caller, site_id: UUID, medium: str) -> Any:
 )
 def test_channel(caller: Caller, site_id: UUID, medium: str, body: dict[str, Any]) -> Any:
     """Send a test page to somebody who answers pages; the last one counts."""
-    site = caller.site(site_id)
+    site = _locked(caller, site_id)
     row = _row(site, medium)
-    account = db.session.get(Account, body["account_id"])
-    if account is None or not account.active or site.id not in policy.sites_of(account.id):
-        raise fault("/account_id", "not_found", "nobody of this id works at the site")
-    if not policy.permits(account.role, "episode:answer"):
-        raise fault("/account_id", "not_allowed", "this person does not answer pages")
-    if account.phone_sealed is None and medium in channels.WAKING:
-        raise fault("/account_id", "no_phone", "this person has no telephone number on record")
+    faults = [
+        one
+        for one in rota.carrier_faults(site.id, body["account_id"], "/account_id")
+        if one.code != "no_phone" or row.medium in channels.WAKING  # a robot reaches those without a number too
+    ]
+    if faults:
+        raise invalid(*faults)
+    account = db.session.get_one(Account, body["account_id"])
     routing.post_test(site, row, account)
     return view(site, row), 201, etag(row.version)
 
@@ -213,7 +186,7 @@ def test_channel(caller: Caller, site_id: UUID, medium: str, body: dict[str, Any
 )
 def accept_test(caller: Caller, site_id: UUID, medium: str, body: dict[str, Any]) -> Any:
     """Say that the last test page reached you, by the number it carried."""
-    site = caller.site(site_id)
+    site = _locked(caller, site_id)
     row = _row(site, medium)
     message = db.session.get(Message, row.test_message_id) if row.test_message_id else None
     if message is None or message.account_id != caller.id:
@@ -228,6 +201,6 @@ def accept_test(caller: Caller, site_id: UUID, medium: str, body: dict[str, Any]
 @room.door("PUT", "/<uuid:site_id>/live", "site:go_live", answer=ChannelsAnswer)
 def go_live(caller: Caller, site_id: UUID) -> Any:
     """From now on the site enrols: a test page was accepted over a channel that wakes."""
-    site = caller.site(site_id)
+    site = _locked(caller, site_id)
     channels.go_live(site)
     return whole(site)

@@ -9,9 +9,9 @@ from api.doors import Caller, Page, Room, listed
 from api.fields import Body, Id, Instant, Text, Word
 from api.paging import page, shown
 from backend import policy
+from backend.channels import SMS, VOICE
 from backend.db import db
 from backend.models.outbox import NEXT_STATES, Message, MessageEvent
-from notifications.gateways.base import VOICE
 from notifications.texts import catalogue, segments
 
 room = Room("messages", __name__, url_prefix="/api/v1/messages", description="What was sent to whom, and its fate")
@@ -77,22 +77,20 @@ def read_messages(caller: Caller, query: dict[str, Any]) -> Any:
 def _view(row: Message, with_text: bool) -> dict[str, Any]:
     names = MessageAnswer().fields.keys() - {"text", "receipts", "encoding", "segments"}
     text = _text_of(row)
-    counted = text is not None and row.medium != VOICE
+    counted = text if row.medium == SMS else None
     return {
         **{name: getattr(row, name) for name in names},
         "text": text if with_text else None,
-        "encoding": segments.encoding(text) if text is not None and counted else None,
+        "encoding": segments.encoding(counted) if counted is not None else None,
         # What the provider counted; until it has, what we expect.
-        "segments": row.segments or (segments.count(text) if text is not None and counted else None),
+        "segments": row.segments or (segments.count(counted) if counted is not None else None),
     }
 
 
 def _text_of(row: Message) -> str | None:
-    """None for a text that an older version knew."""
+    """As it was posted: a page that is repeated tells the later time of its call. None for a text nobody knows now."""
     try:
-        return (catalogue.spoken if row.medium == VOICE else catalogue.render)(
-            row.template, row.language, row.variables
-        )
+        return catalogue.text_of(row.template, row.language, row.variables, spoken=row.medium == VOICE)
     except catalogue.UnknownText:
         return None
 

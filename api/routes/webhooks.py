@@ -84,5 +84,5 @@ def twilio_voice(query: dict[str, Any]) -> Response:
         with transaction():
             message, accepted = calls.pressed(query["message"])
     language = message.language if message is not None else "en"
-    said = catalogue.spoken("call_accepted" if accepted else "call_not_accepted", language, {})
+    said = catalogue.text_of("call_accepted" if accepted else "call_not_accepted", language, {}, spoken=True)
     return Response(twilio.say(said, language), content_type="text/xml; charset=utf-8")

@@ -213,12 +213,10 @@ def _join(subject: Subject, study: Study, context: Context, signals: tuple[Signa
 
 
 def _open(subject: Subject, study: Study, context: Context, level: str) -> Episode:
-    site = db.session.execute(sa.select(Site).where(Site.id == subject.site_id).with_for_update()).scalar_one()
-    site.next_page_number += 1
     episode = Episode(
         subject_id=subject.id,
         site_id=subject.site_id,
-        page_number=site.next_page_number,
+        page_number=studies.next_page_number(subject.site_id),
         opened_at=context.now,
         level=LEVELS[0],  # raised by what it holds, in `_page_if_worse` and `_follow`
         organs=[],

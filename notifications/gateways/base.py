@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from backend.channels import SMS, VOICE
 from notifications.texts import catalogue
 
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
-SMS, VOICE, WECOM, DINGTALK = "sms", "voice", "wecom", "dingtalk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class Outgoing:
 
     def text(self) -> str:
         """What the person reads, or hears. Raises UnknownText."""
-        spoken = self.medium == VOICE
-        return (catalogue.spoken if spoken else catalogue.render)(self.template, self.language, self.variables)
+        return catalogue.text_of(self.template, self.language, self.variables, spoken=self.medium == VOICE)
 
 
 @dataclass(frozen=True, slots=True)

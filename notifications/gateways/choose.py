@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from backend.channels import DINGTALK, ROBOTS, WECOM
 from backend.config import BadSetting, Settings
-from notifications.gateways.base import DINGTALK, WECOM, Gateway
+from notifications.gateways.base import Gateway
 from notifications.gateways.console import ConsoleGateway
 from notifications.gateways.http import HttpGateway, Platform, faults_in
 from notifications.gateways.robots import DingTalk, WeCom
@@ -18,8 +19,9 @@ class Installed:
         self._made: dict[str, Gateway] = {}
 
     def warm(self) -> "Installed":
-        """Make the one that most goes by before anything is due."""
-        self.by(self._settings.sms_gateway)
+        """Make all of them before anything is due: importing a provider's client takes a second."""
+        for name in available(self._settings):
+            self.by(name)
         return self
 
     def by(self, name: str) -> Gateway:
@@ -59,3 +61,5 @@ _MAKERS: dict[str, Callable[[Settings], Gateway]] = {
     WECOM: lambda settings: WeCom(settings.wecom_base_url),
     DINGTALK: lambda settings: DingTalk(settings.dingtalk_base_url),
 }
+NAMES = tuple(_MAKERS)
+FOR_PEOPLE = tuple(name for name in NAMES if name not in ROBOTS)  # what carries texts and calls to one person

@@ -7,7 +7,8 @@ from threading import Lock
 from typing import TextIO
 
 from backend import clock
-from notifications.gateways.base import SMS, Outcome, Outgoing, Unasked, accepted
+from backend.channels import SMS
+from notifications.gateways.base import Outcome, Outgoing, Unasked, accepted
 from notifications.texts import segments
 
 

@@ -10,7 +10,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -38,9 +38,10 @@ class Platform:
 
     `fields`: the body, any JSON whose strings may hold `{to}` and the other PLACES; a string that is one place alone
     becomes its value whole (`{variables}` an object, `{values}` a list in the order of the text).
-    `templates`: its id for our template, by `key/zh` or `key/en`. `code_at`, `ok`, `id_at`: where in the answer (JSON
-    Pointers) the platform says whether it took the message, which words mean yes, and its id of the message. Where a
-    platform says so, an answer without that place is no yes; unless told, `/errcode` may be absent.
+    `templates`: its id for each of our texts, by `key/zh` or `key/en`; one language is enough.
+    `code_at`, `ok`, `id_at`: where in the answer (JSON Pointers) the platform says whether it took the message, which
+    words mean yes, and its id of the message. Where a platform says so, an answer without that place is no yes; unless
+    told, `/errcode` may be absent.
     """
 
     url: str
@@ -89,14 +90,24 @@ def faults_in(platform: Mapping[str, Any]) -> list[Fault]:
 
 
 def _template_faults(templates: Any) -> list[Fault]:
-    if not isinstance(templates, Mapping):
+    """An id for every text that may go, in one language at least; an unknown text, or an id that is no text."""
+    if not isinstance(templates, Mapping) or not templates:
         return []
-    known = {f"{name}/{language}" for name in catalogue.TEMPLATES for language in catalogue.LANGUAGES}
-    strange = [
-        Fault(pointer(("templates", one)), "unknown_key", "no such text") for one in templates if one not in known
+    texts = {name: [f"{name}/{language}" for language in catalogue.LANGUAGES] for name in catalogue.SENT}
+    known = {key for keys in texts.values() for key in keys}
+    return [
+        *(Fault(pointer(("templates", one)), "unknown_key", "no such text") for one in templates if one not in known),
+        *(
+            Fault(pointer(("templates", one)), "wrong_type", "a text")
+            for one, number in templates.items()
+            if one in known and not _text(number)
+        ),
+        *(
+            Fault(pointer(("templates", keys[0])), "required", "every text needs an id, in one language at least")
+            for keys in texts.values()
+            if not any(key in templates for key in keys)
+        ),
     ]
-    ids = [(one, number) for one, number in templates.items() if one in known]
-    return strange + [Fault(pointer(("templates", one)), "wrong_type", "a text") for one, n in ids if not _text(n)]
 
 
 _SHAPES: dict[str, tuple[str, Any]] = {
@@ -147,11 +158,9 @@ def _as_word(code: Any) -> str:
 
 
 def _given(outgoing: Outgoing, templates: Mapping[str, str]) -> dict[str, Any]:
-    text = outgoing.text()
+    if templates:
+        outgoing = replace(outgoing, language=_approved(outgoing, templates))
     values = catalogue.values(outgoing.template, outgoing.language, outgoing.variables)
-    key = f"{outgoing.template}/{catalogue.short(outgoing.language)}"
-    if templates and key not in templates:
-        raise catalogue.UnknownText(key)
     return {
         "message_id": str(outgoing.message_id),
         "to": outgoing.to,
@@ -160,12 +169,24 @@ def _given(outgoing: Outgoing, templates: Mapping[str, str]) -> dict[str, Any]:
         "medium": outgoing.medium,
         "channel": outgoing.channel,
         "template": outgoing.template,
-        "template_id": templates.get(key, outgoing.template),
+        "template_id": templates.get(_key(outgoing.template, outgoing.language), outgoing.template),
         "language": outgoing.language,
         "variables": values,
         "values": list(values.values()),
-        "text": text,
+        "text": outgoing.text(),
     }
+
+
+def _approved(outgoing: Outgoing, templates: Mapping[str, str]) -> str:
+    """The language in which the platform has this text: the person's, or another rather than none."""
+    for language in (outgoing.language, *catalogue.LANGUAGES):
+        if _key(outgoing.template, language) in templates:
+            return language
+    raise catalogue.UnknownText(outgoing.template)
+
+
+def _key(template: str, language: str) -> str:
+    return f"{template}/{catalogue.short(language)}"
 
 
 def _filled(shape: Any, given: Mapping[str, Any]) -> Any:

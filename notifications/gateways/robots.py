@@ -16,18 +16,9 @@ from typing import Any
 import requests
 
 from backend import clock
+from backend.channels import DINGTALK, WECOM
 from notifications.gateways import wire
-from notifications.gateways.base import (
-    DINGTALK,
-    WECOM,
-    Outcome,
-    Outgoing,
-    Unasked,
-    accepted,
-    later,
-    refused,
-    unknown,
-)
+from notifications.gateways.base import Outcome, Outgoing, Unasked, accepted, later, refused, unknown
 
 _REST_S = 60  # after "too many": both count by the minute
 

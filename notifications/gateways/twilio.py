@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import requests
 
 from backend import clock
+from backend.channels import VOICE
 from backend.config import Settings
-from notifications.gateways.base import VOICE, Outcome, Outgoing, Receipt, accepted, later, refused, stopped, unknown
+from notifications.gateways.base import Outcome, Outgoing, Receipt, accepted, later, refused, stopped, unknown
 from notifications.gateways.wire import failure
 from notifications.texts import catalogue, segments
 
@@ -30,9 +31,10 @@ _OVERRIDES = "#rc=3&rp=all"  # without it a receipt lost in a restart is not sen
 
 _LATER = frozenset({20429, 21611, 30001, 30003, 30008, 30500, 60005})
 _STOP = frozenset({20003, 20005, 21603, 21606, 30002})
-# Settings, sender, template: somebody must mend it. 21613, 21219: a number that calls may not come from or go to.
+# Settings, sender, template, country: somebody must mend it. 21210 to 21219: of calls.
 _OUR_FAULT = frozenset(
-    {21213, 21219, 21408, 21604, 21609, 21612, 21613, 21617, 30007, 30034, 35114, 35115, 35117, 35118}
+    {21210, 21212, 21213, 21215, 21216, 21219, 21408, 21604, 21609, 21612, 21617}
+    | {30007, 30034, 35114, 35115, 35117, 35118}
 )
 # Told by receipt, and temporary: how long to wait before the text is tried once more.
 _AGAIN_AFTER = {
@@ -149,11 +151,18 @@ class TwilioGateway:
     def look_up(self, outgoing: Outgoing, since: datetime) -> tuple[str, ...]:
         """SIDs of equal texts to this number since then, oldest first. Raises what the client raises.
 
-        All of them: "not among the last fifty" would be no proof that it never went.
+        All of the number's texts are looked through: a filter by the date of sending may leave out one that still
+        queues there, and "not among the last fifty" would be no proof that it never went.
         """
-        text = outgoing.text()
-        found = self._messages.list(to=outgoing.to, date_sent_after=since - timedelta(minutes=1), page_size=1000)
-        return tuple(one.sid for one in reversed(found) if one.body == text and one.status != "failed")
+        text, earliest = outgoing.text(), since - timedelta(minutes=1)
+        found = self._messages.list(to=outgoing.to, page_size=1000)
+        return tuple(
+            one.sid
+            for one in reversed(found)
+            if one.body == text
+            and one.status != "failed"
+            and (one.date_created is None or one.date_created >= earliest)
+        )
 
     def status_of(self, provider_id: str) -> Receipt | None:
         """What became of a message or call, asked because no receipt came. Raises what the client raises."""
@@ -243,7 +252,7 @@ def _ask_for_key(text: str, language: str, action: str) -> str:
     for _ in range(2):
         key = answer.gather(num_digits=1, timeout=_WAITS_S, action=action, method="POST")
         key.say(text, language=_tongue(language))
-    answer.say(catalogue.spoken("call_not_accepted", language, {}), language=_tongue(language))
+    answer.say(catalogue.text_of("call_not_accepted", language, {}, spoken=True), language=_tongue(language))
     return str(answer)
 
 

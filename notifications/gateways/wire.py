@@ -1,6 +1,7 @@
 """What an HTTP call tells about whether the text went out. Shared by the gateways that speak HTTP themselves."""
 
 import logging
+import ssl
 from typing import Any
 
 import phonenumbers
@@ -19,12 +20,23 @@ def failure(error: requests.RequestException) -> Outcome:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return later("connect_timeout")
     if isinstance(error, requests.exceptions.SSLError):
-        return later("tls")
+        return later("tls") if _not_trusted(error) else unknown("tls")
     if isinstance(error, requests.exceptions.Timeout):
         return unknown("timeout")
     if isinstance(error, requests.exceptions.ConnectionError):
         return later("connection_refused") if _never_connected(error) else unknown("connection_broken")
     return unknown("transport")
+
+
+def _not_trusted(error: BaseException) -> bool:
+    """The other side's certificate was refused, so nothing was said to it; a break later on says nothing of that."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return True
+        inner = seen.reason if isinstance(seen, MaxRetryError) else next(iter(seen.args), None)
+        seen = inner if isinstance(inner, BaseException) else None
+    return False
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:

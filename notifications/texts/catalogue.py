@@ -83,8 +83,17 @@ def sent_to_patients() -> dict[str, tuple[str, str]]:
     return {key: TEMPLATES[key] for key in _TO_PATIENTS}
 
 
+# What a platform is given to send; the answer to a text that was written to us goes back the way it came.
+SENT = tuple(key for key in TEMPLATES if key != "not_read")
+
+
 class UnknownText(LookupError):
     """There is no such template, or a variable it needs was not given."""
+
+
+def text_of(template: str, language: str, variables: Mapping[str, Any], *, spoken: bool = False) -> str:
+    """What a person reads, or hears on a call. Raises UnknownText."""
+    return (_spoken if spoken else render)(template, language, variables)
 
 
 def render(template: str, language: str, variables: Mapping[str, Any]) -> str:
@@ -92,7 +101,7 @@ def render(template: str, language: str, variables: Mapping[str, Any]) -> str:
     return _filled(_of(TEMPLATES, template, language), template, language, variables)
 
 
-def spoken(template: str, language: str, variables: Mapping[str, Any]) -> str:
+def _spoken(template: str, language: str, variables: Mapping[str, Any]) -> str:
     """What a call says for a template, its number digit by digit. Raises UnknownText."""
     words = {**variables, "number": " ".join(str(variables.get("number", "")))}
     return _filled(_of(SPOKEN, template if template in SPOKEN else None, language), template, language, words)

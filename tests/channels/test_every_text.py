@@ -62,7 +62,7 @@ def written(key: str, language: str) -> str:
 
 
 def heard(key: str | None, language: str) -> str:
-    return catalogue.spoken(key or "page_everyone", language, LONGEST)
+    return catalogue.text_of(key or "page_everyone", language, LONGEST, spoken=True)
 
 
 def telling(text: str) -> list[str]:
@@ -144,15 +144,15 @@ def test_a_sentence_of_a_call_tells_nothing(key: str | None, language: str) -> N
 @pytest.mark.parametrize("key", [*ladder.LADDER_TEMPLATES, "contact_overdue", "seen_overdue", "test_page"])
 @pytest.mark.parametrize(("language", "asks"), [("zh-CN", "按1"), ("en", "press 1")])
 def test_a_call_says_the_number_digit_by_digit_and_asks_for_the_key(key: str, language: str, asks: str) -> None:
-    text = catalogue.spoken(key, language, {"number": 4821, "time": "14:02"})
+    text = catalogue.text_of(key, language, {"number": 4821, "time": "14:02"}, spoken=True)
     assert "4 8 2 1" in text
     assert asks in text
     assert len(text) < 80, "short enough to be said twice"
 
 
 def test_what_was_not_accepted_is_not_said_to_be() -> None:
-    accepted = {language: catalogue.spoken("call_accepted", language, {}) for language in LANGUAGES}
-    refused = {language: catalogue.spoken("call_not_accepted", language, {}) for language in LANGUAGES}
+    accepted = {language: catalogue.text_of("call_accepted", language, {}, spoken=True) for language in LANGUAGES}
+    refused = {language: catalogue.text_of("call_not_accepted", language, {}, spoken=True) for language in LANGUAGES}
     assert accepted == {"zh-CN": "已接收。请打开应用。", "en": "Accepted. Please open the app."}
     assert refused == {"zh-CN": "未接收。请打开应用。", "en": "Nothing was accepted. Please open the app."}
 
@@ -166,7 +166,7 @@ def test_a_gateway_adds_nothing(medium: str, language: str) -> None:
     said = {"number": 4821, "time": "14:02"}
     one = Outgoing(None, "+8613800138000", "page", "page", language, said, medium=medium)  # type: ignore[arg-type]
     spoken = medium == "voice"
-    assert one.text() == (catalogue.spoken if spoken else catalogue.render)("page", language, said)
+    assert one.text() == catalogue.text_of("page", language, said, spoken=spoken)
     assert "13800138000" not in one.text() + repr(one)
 
 

@@ -110,7 +110,7 @@ def test_the_test_page_travels_like_any_page(sqlite_house: House) -> None:
     house = sqlite_house
     put(house, "sms", {**CONSOLE, "rung": 2})
     answer = send_test(house, "sms", house.doctor)
-    assert (answer.status_code, answer.json["test"]) == (201, "sent")
+    assert (answer.status_code, answer.json["test"]) == (201, "waiting")
     [sent] = house.pages()
     assert (sent["to"], sent["lane"], sent["template"]) == (house.doctor.phone, "page", "test_page")
     assert (sent["channel"], sent["medium"]) == (2, "sms")
@@ -180,7 +180,7 @@ def test_nothing_came_before_a_gateway_has_taken_it(house: House) -> None:
     send_test(house, "sms", house.doctor)
     guessed = number_of(house)
     assert refusal(accept(house, "sms", guessed, house.doctor)) == (409, "conflict")
-    assert shown(house, "sms")["test"] == "sent"
+    assert shown(house, "sms")["test"] == "waiting"
     house.work()
     assert accept(house, "sms", guessed, house.doctor).status_code == 200
 
@@ -202,7 +202,7 @@ def test_a_new_test_takes_the_old_acceptance_away(sqlite_house: House) -> None:
     house = sqlite_house
     put(house, "sms", CONSOLE)
     proven(house)
-    assert send_test(house, "sms", house.nurse).json["test"] == "sent"
+    assert send_test(house, "sms", house.nurse).json["test"] == "waiting"
     assert refusal(live(house)) == (409, "no_waking_channel")
 
 
@@ -252,7 +252,7 @@ def test_no_two_calls_of_a_test_page_read_the_same(sqlite_house: House, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("monitor", "not_allowed"), ("admin", "not_allowed"), ("stranger", "not_found")]
+    ("name", "code"), [("monitor", "not_allowed"), ("admin", "not_allowed"), ("stranger", "not_allowed")]
 )
 def test_the_page_goes_to_somebody_who_answers_pages_here(sqlite_house: House, name: str, code: str) -> None:
     put(sqlite_house, "sms", CONSOLE)
@@ -274,7 +274,7 @@ def test_whoever_has_left_or_has_no_telephone_cannot_be_tested_with(quick: Ways)
     quick.set("sms", "console")
     quick.robot("wecom")
     change(house, house.backup, active=False)
-    assert faults(send_test(house, "sms", house.backup)) == [("/account_id", "not_found")]
+    assert faults(send_test(house, "sms", house.backup)) == [("/account_id", "not_allowed")]
     change(house, house.doctor, phone_sealed=None, phone_index=None)
     assert faults(send_test(house, "sms", house.doctor)) == [("/account_id", "no_phone")]
     assert send_test(house, "wecom", house.doctor).status_code == 201, "a robot posts to the group"

@@ -19,7 +19,7 @@ from backend.models.people import Account
 from backend.models.study import Site
 from notifications.fake_provider import ACCEPT_THEN_500, ACCEPT_THEN_DROP, ACCEPT_THEN_HANG, BROKEN, BUSY, HANG
 from notifications.worker import send_all
-from tests.channels.conftest import PLATFORM_SECRET, Ways, put, report_fever, with_a_patient
+from tests.channels.conftest import APPROVED, PLATFORM_SECRET, Ways, forget_ids, put, report_fever, with_a_patient
 from tests.channels.fake_platforms import ACCEPT_THEN_HTML, BAD_REQUEST, FORBIDDEN, Post
 from tests.notifications import outbox_builders as build
 from tests.trial.desk import faults
@@ -100,7 +100,7 @@ def test_the_fields_are_the_platforms_own(quick: Ways) -> None:
     answer = put(quick.house, "sms", {"gateway": "http", "rung": 1, "platform": {"fields": fields}})
     assert ("/platform/templates", "required") in faults(answer)
     fields["memo"] = "{lane}/{medium} of {message_id}"
-    quick.platform(fields=fields, templates={"page/en": "SMS_77"})
+    quick.platform(fields=fields, templates={**APPROVED, "page/en": "SMS_77"})
     [post] = sent(quick)
     assert post.body == {
         "account": "ward-7",
@@ -134,13 +134,25 @@ def test_values_come_in_the_order_of_the_approved_text(quick: Ways) -> None:
     ("language", "wanted"), [("zh-CN", "SMS_1"), ("zh", "SMS_1"), ("en", "SMS_2"), ("de", "SMS_2")]
 )
 def test_a_template_has_an_id_in_each_language(quick: Ways, language: str, wanted: str) -> None:
-    quick.platform(fields={"to": "{to}", "id": "{template_id}"}, templates={"page/zh": "SMS_1", "page/en": "SMS_2"})
+    ids = {**APPROVED, "page/zh": "SMS_1", "page/en": "SMS_2"}
+    quick.platform(fields={"to": "{to}", "id": "{template_id}"}, templates=ids)
     [post] = sent(quick, language=language)
     assert post.body["id"] == wanted
 
 
+def test_whoever_reads_the_other_language_gets_the_text_that_is_approved(quick: Ways) -> None:
+    """Better a page in Chinese than none: id, values and text are of one language."""
+    chinese = {key: number for key, number in APPROVED.items() if key.endswith("/zh")}
+    fields = {"to": "{to}", "id": "{template_id}", "text": "{text}", "language": "{language}"}
+    quick.platform(fields=fields, templates=chinese)
+    [post] = sent(quick, language="en")
+    assert (post.body["id"], post.body["language"]) == ("page-zh", "zh")
+    assert post.body["text"].startswith("呼叫")
+
+
 def test_a_text_without_an_id_is_not_sent_and_alarms(quick: Ways, capsys: pytest.CaptureFixture[str]) -> None:
-    quick.platform(fields={"to": "{to}", "id": "{template_id}"}, templates={"page/zh": "SMS_1"})
+    quick.platform(fields={"to": "{to}", "id": "{template_id}"}, templates=APPROVED)
+    forget_ids(quick, "page")
     assert sent(quick, language="en") == []
     assert (row(quick).state, row(quick).reason) == ("failed", "no_text")
     assert alarms(capsys) == ["no_text"]
@@ -157,11 +169,13 @@ def steps(ways: Ways) -> set[str]:
 
 
 def test_a_page_without_an_id_brings_the_next_step_at_once(ways: Ways) -> None:
-    ways.platform(fields={"to": "{to}", "id": "{template_id}"}, templates={"page_again/en": "SMS_2"})
+    ways.platform(fields={"to": "{to}", "id": "{template_id}"}, templates={**APPROVED, "page_again/en": "SMS_2"})
+    forget_ids(ways, "page")
     fever(ways)
     posts = [post for post in ways.turn() if "id" in post.body]
     assert steps(ways) == {"page", "page_again"}
-    assert {post.body["id"] for post in posts} == {"SMS_2"}
+    team = {ways.house.doctor.phone, ways.house.backup.phone, ways.house.chief.phone}
+    assert {post.body["id"] for post in posts if post.body["to"] in team} == {"SMS_2"}
     assert {post.body["to"] for post in posts} >= {ways.house.doctor.phone, ways.house.backup.phone}
     assert {one.state for one in ways.rows(Message.template == "page")} == {"failed"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend import audit
+from backend import audit, outbox
 from backend.db import db, transaction
 from backend.models.outbox import Message
 from backend.models.safety import Episode
@@ -169,3 +169,20 @@ def test_a_page_that_was_accepted_meanwhile_is_not_in_the_bundle(ways: Ways, whi
     left = {row.key: (row.state, row.reason) for row in ways.rows(Message.key.startswith("x:"))}
     assert left.pop(f"x:{5000 + which}") == ("suppressed", "accepted")
     assert set(left.values()) == {("accepted", None)}
+
+
+def test_a_text_that_nobody_knows_goes_alone_and_holds_up_no_other(quick: Ways) -> None:
+    """An older version's page, brought back from a backup: refused as on any other way, and the others are posted."""
+    quick.robot("wecom")
+    house = quick.house
+    with house.app.app_context(), transaction():
+        outbox.post(
+            key="old", lane=outbox.PAGE, site_id=house.site_id, account_id=house.doctor.id, medium="wecom",
+            template="page_of_old", variables={}, language="en", due_at=house.now, now=house.now,
+        )  # fmt: skip
+    post_pages(house, "wecom", 3)
+    send(quick, seconds=0)
+    send(quick, seconds=4)
+    found = {row.template: (row.state, row.reason) for row in quick.rows(Message.lane == "page")}
+    assert found["page_of_old"] == ("failed", "no_text")
+    assert found["page"] == ("accepted", None)

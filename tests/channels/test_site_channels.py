@@ -14,7 +14,18 @@ from backend import channels
 from backend.db import db, transaction
 from backend.models.base import Base
 from backend.models.study import SiteChannel
-from tests.channels.conftest import KEY, PLATFORM_SECRET, SECRET, Ways, installed, move_site, path_of, put, shown
+from tests.channels.conftest import (
+    APPROVED,
+    KEY,
+    PLATFORM_SECRET,
+    SECRET,
+    Ways,
+    installed,
+    move_site,
+    path_of,
+    put,
+    shown,
+)
 from tests.trial.desk import faults, refused
 
 URL = "https://sms.hospital.example/api/8841-hidden-path"
@@ -224,8 +235,12 @@ def test_the_faults_of_a_platforms_description(
     [
         ({"fields": {"to": "{to}", "deep": {"who": "{nobody}"}}}, "/platform/fields/deep/who"),
         ({"fields": {"to": "{to}", "list": ["x", "{nobody}"]}}, "/platform/fields/list/1"),
-        ({"templates": {"page/zh": 4711, "page/en": "SMS_2"}}, "/platform/templates/page~1zh"),
-        ({"templates": {"pgae/zh": "SMS_1"}}, "/platform/templates/pgae~1zh"),
+        ({"templates": {**APPROVED, "page/zh": 4711}}, "/platform/templates/page~1zh"),
+        ({"templates": {**APPROVED, "pgae/zh": "SMS_1"}}, "/platform/templates/pgae~1zh"),
+        (
+            {"templates": {key: one for key, one in APPROVED.items() if not key.startswith("page_everyone/")}},
+            "/platform/templates/page_everyone~1zh",
+        ),
     ],
 )
 def test_the_path_leads_to_where_the_fault_is(sqlite_house: House, platform: Any, path: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from backend import accounts
 from backend.db import transaction
 from backend.models.outbox import Message
 from notifications import delivery, receipts, sweeping
@@ -181,6 +182,20 @@ def test_no_two_calls_of_a_page_read_the_same(house: House, time: HandClock) -> 
     time.turn(seconds=15)
     send_all(gateway, "page")
     assert [one.variables["time"] for one in gateway.sent] == ["09:00", "09:00:01", "09:00:15"]
+
+
+def test_two_on_duty_with_one_telephone_read_two_pages(house: House, time: HandClock) -> None:
+    """The ward's: the same words twice in a minute would be refused as a repeat."""
+    with transaction():
+        case = build.episode(house.subject, next_step_at=None)
+        number = accounts.phone_of(house.on_call)
+        other = build.staff(house.site, phone=number)
+        for to in (house.on_call, other):
+            build.page(to, house.site, episode_id=case.id, subject_id=house.subject.id, signal_seq=1)
+    gateway = FakeGateway()
+    send_all(gateway, "page")
+    assert len({one.to for one in gateway.sent}) == 1
+    assert [one.variables["time"] for one in gateway.sent] == ["09:00", "09:00:01"]
 
 
 def test_a_throttled_page_waits_a_minute_at_most_and_loses_no_attempt(house: House, time: HandClock) -> None:

@@ -21,6 +21,8 @@ from backend.models.outbox import Message
 from notifications import delivery, fleet, worker
 from notifications.fake_provider import HANG, serving
 from notifications.fake_twilio import FakeTwilio
+from notifications.gateways.base import stopped
+from tests.notifications.outbox_builders import FakeGateway
 from tests.twilio.conftest import ACCOUNT, TOKEN
 from tests.twilio.processes import environ, flask, noon, process, redis_server, taken, until
 
@@ -178,3 +180,20 @@ def test_with_a_fleet_a_worker_sends_pages_and_no_reminder(house: House) -> None
     names = {loop.name for loop in worker.Worker(house.app, house.gateway, dispatch=dispatch).loops}
     assert {"pages-1", "pages-2", "dispatch-page", "dispatch-reminder"} <= names
     assert not any(name.startswith("reminders") for name in names)
+
+
+@pytest.mark.parametrize(("lane", "rests"), [(outbox.REMINDER, [worker.STOPPED_S]), (outbox.PAGE, [])])
+def test_a_sender_of_reminders_rests_where_the_provider_refuses_the_account(
+    house: House, lane: str, rests: list[float]
+) -> None:
+    with house.app.app_context(), transaction():
+        posted = outbox.post(
+            key="fleet:1", lane=lane, site_id=house.site_id, account_id=house.doctor.id, template="test_page",
+            variables={"number": 1, "time": "14:02"}, language="en", due_at=house.now, now=house.now,
+        )  # fmt: skip
+    assert posted is not None
+    slept: list[float] = []
+    deliver = fleet.sender(house.app, FakeGateway(lambda one: stopped("20003")), lane, slept.append)
+    deliver(str(posted.id))
+    deliver(str(posted.id))
+    assert slept == rests, "once: the row now waits"

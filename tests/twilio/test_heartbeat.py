@@ -6,11 +6,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
+import sqlalchemy as sa
 from house import House
 from werkzeug.test import TestResponse
 
 from backend import outbox
-from backend.db import transaction
+from backend.db import db, transaction
+from backend.models.outbox import Message
 from notifications import heartbeat
 
 
@@ -33,6 +35,17 @@ def waiting_page(house: House, seconds: float) -> None:
         )  # fmt: skip
 
 
+def waits_since(house: House, seconds: float, **values: object) -> dict[str, object]:
+    """Health, a page being due so long and having been tried in between."""
+    beat(house)
+    waiting_page(house, seconds)
+    with house.app.app_context(), transaction():
+        db.session.execute(
+            sa.update(Message).values(attempts=4, next_try_at=house.now + timedelta(seconds=15), **values)
+        )
+    return dict(health(house).json)
+
+
 def deadman(house: House, *words: str) -> tuple[int, str]:
     done = house.app.test_cli_runner().invoke(args=["deadman", *words])
     return done.exit_code, done.output
@@ -47,7 +60,7 @@ def test_all_is_well(house: House) -> None:
     beat(house)
     assert (health(house).status_code, health(house).json) == (
         200,
-        {"status": "ok", "late": [], "age_s": {"ladder": 0, "pages-1": 0}, "page_waits_s": 0},
+        {"status": "ok", "late": [], "details": {}, "age_s": {"ladder": 0, "pages-1": 0}, "page_waits_s": 0},
     )
     assert deadman(house) == (0, "ok; oldest beat 0 s, oldest page waits 0 s\n")
 
@@ -68,6 +81,23 @@ def test_a_page_that_nobody_takes(house: House, seconds: float, late: list[str])
     waiting_page(house, seconds)
     assert health(house).json["late"] == late
     assert deadman(house)[0] == bool(late)
+
+
+def test_a_page_that_a_provider_refuses_again_and_again(house: House) -> None:
+    """Every try puts the next one off; the page waits all the same."""
+    assert waits_since(house, 61)["late"] == ["page"]
+
+
+def test_a_page_that_only_a_robot_refuses_is_told_beside(house: House) -> None:
+    """Texts and calls go beside a robot, so that nobody waits for it."""
+    assert waits_since(house, 61, medium="wecom")["late"] == []
+
+
+def test_what_a_loop_says_is_wrong_is_shown(house: House) -> None:
+    with house.app.app_context(), transaction():
+        heartbeat.write({"reminders-1": (house.now, "stopped by the provider: 20003")})
+    assert health(house).json["details"] == {"reminders-1": "stopped by the provider: 20003"}
+    assert "reminders-1: stopped by the provider: 20003" in deadman(house)[1]
 
 
 def test_loops_of_a_worker_of_another_size_are_forgotten(house: House) -> None:
