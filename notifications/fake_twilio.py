@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlencode
 from uuid import uuid4
 from xml.etree import ElementTree
 
@@ -74,6 +74,7 @@ class FakeTwilio(Scripted):
         self.reports: tuple[str, ...] = ()  # receipts that follow every message by themselves
         self.latency_s = 0.0  # how long every request that sends takes
         self.hangs: set[str] = set()  # services whose requests get no answer
+        self.page_limit = 1000  # how many messages a page of a list holds at most, whatever was asked for
 
     # --- The API ----------------------------------------------------------------------------------------------
 
@@ -105,10 +106,12 @@ class FakeTwilio(Scripted):
         return kind == "Basic" and b64decode(secret).decode() == f"{self.account}:{self.token}"
 
     def _listed(self, request: Request) -> Response:
-        wanted = request.args.get("To")
-        found = [one for one in self.taken if one.kind == "message" and wanted in (None, one.to)]
-        page = {"messages": [_shown(one) for one in reversed(found)], "next_page_uri": None, "page": 0, "uri": ""}
-        return _json(page)
+        wanted, number = request.args.get("To"), request.args.get("Page", 0, type=int)
+        size = min(request.args.get("PageSize", 50, type=int), self.page_limit)
+        found = [one for one in reversed(self.taken) if one.kind == "message" and wanted in (None, one.to)]
+        shown, rest = found[number * size : (number + 1) * size], found[(number + 1) * size :]
+        following = f"{request.path}?{urlencode({**request.args, 'Page': number + 1})}" if rest else None
+        return _json({"messages": [_shown(one) for one in shown], "next_page_uri": following, "page": number})
 
     def _sent(self, request: Request, kind: str) -> Response:
         form = dict(request.form.items())

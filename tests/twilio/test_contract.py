@@ -41,8 +41,9 @@ def test_whatever_is_sent_and_looked_up() -> None:
 
 
 def test_a_text_is_found_behind_any_number_of_later_ones() -> None:
-    """What is not found is sent once more: fifty others in between must not hide it."""
+    """What is not found is sent once more: sixty others in between, on three pages, must not hide it."""
     fake = FakeTwilio(ACCOUNT, TOKEN)
+    fake.page_limit = 25
     with serving(fake) as url:
         gateway = gateway_to(url)
         began = datetime.now(UTC)
@@ -51,6 +52,7 @@ def test_a_text_is_found_behind_any_number_of_later_ones() -> None:
             gateway.send(Outgoing(uuid4(), "+8613800138000", "reminder", "visit_soon", "en", said))
         first = Outgoing(uuid4(), "+8613800138000", "reminder", "visit_soon", "en", {"days": 0, "day": "2026-03-02"})
         assert gateway.look_up(first, began) == (fake.taken[0].sid,)
+        assert sum(verb == "GET" for verb, _, _ in fake.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_the_contract_is_the_published_one() -> None:
     """Held to the definition where it lies beside the repository; what it must say is written here all the same."""
     assert {verb for verb, _ in OPERATIONS} == {"POST", "GET"}
     if not DEFINITION.exists():
-        return
+        pytest.skip("the published definition does not lie beside the repository")
     paths = json.loads(DEFINITION.read_text(encoding="utf-8"))["paths"]
     for (verb, shape), fields in OPERATIONS.items():
         path = next(path for path in paths if re.fullmatch(shape, as_asked(path)))
