@@ -20,7 +20,8 @@ from uuid import UUID
 import databases
 import sqlalchemy as sa
 import structlog
-from house import HandClock, House, Person, build
+from furnishing import build
+from house import HandClock, House, Person
 
 from backend import clock, outbox
 from backend.db import transaction

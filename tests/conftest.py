@@ -7,7 +7,8 @@ from pathlib import Path
 import databases
 import pytest
 from argon2 import PasswordHasher
-from house import HandClock, House, furnished
+from furnishing import furnished
+from house import HandClock, House
 
 from backend import clock, crypto
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 import databases
 import sqlalchemy as sa
-from house import HandClock, House, build, iso
+from furnishing import build
+from house import HandClock, House, iso
 
 from backend import clock
 from backend.db import db, lock_subject, transaction

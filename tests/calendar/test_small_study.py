@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, Person, build, entry_body, iso, subject_body
+from furnishing import build
+from house import HandClock, House, Person, entry_body, iso, subject_body
 
 from backend.models.safety import Episode, Signal
 from tests.calendar.histories import at

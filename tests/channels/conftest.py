@@ -10,7 +10,8 @@ from uuid import UUID
 import databases
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, Person, furnished
+from furnishing import furnished
+from house import HandClock, House, Person
 from werkzeug.test import TestResponse
 
 from backend import channels

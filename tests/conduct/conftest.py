@@ -11,7 +11,8 @@ from pathlib import Path
 import databases
 import pytest
 from flask import Flask
-from house import HandClock, House, MemoryGateway, app_at, use_again
+from furnishing import app_at, use_again
+from house import HandClock, House, MemoryGateway
 
 from backend.db import db
 from tests.conduct.acts import fill

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import databases
 import sqlalchemy as sa
-from house import HandClock, House, Person, build, entry_body, iso, subject_body
+from furnishing import build
+from house import HandClock, House, Person, entry_body, iso, subject_body
 from werkzeug.test import TestResponse
 
 from backend import clock, studies

@@ -9,7 +9,8 @@ import databases
 import pytest
 import structlog
 from flask.testing import FlaskClient
-from house import PASSWORD, HandClock, House, Person, build, totp_of
+from furnishing import build
+from house import PASSWORD, HandClock, House, Person, totp_of
 
 from api import logs
 from api.app import create_app

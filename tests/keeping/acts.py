@@ -19,7 +19,8 @@ from uuid import UUID, uuid4
 import databases
 import sqlalchemy as sa
 from flask import Flask
-from house import HandClock, House, MemoryGateway, Person, furnished, iso, use_again
+from furnishing import furnished, use_again
+from house import HandClock, House, MemoryGateway, Person, iso
 
 from api import tokens
 from api.app import create_app

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import databases
 import pytest
-from house import HandClock, House, furnished
+from furnishing import furnished
+from house import HandClock, House
 
 from tests.keeping.acts import a_copy_of_it, file_of, lived_in
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from house import HandClock, House, furnished
+from furnishing import furnished
+from house import HandClock, House
 
 
 def treated(house: House) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from house import HandClock, House, furnished, iso
+from furnishing import furnished
+from house import HandClock, House, iso
 
 from schedules.protocol.definition import Study
 from tests.outcomes import events

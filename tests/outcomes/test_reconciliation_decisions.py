@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from house import HandClock, furnished, iso
+from furnishing import furnished
+from house import HandClock, iso
 
 from backend.models.findings import Reconciliation
 from tests.outcomes import events

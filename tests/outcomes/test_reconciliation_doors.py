@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, Person, entry_body, furnished, iso, subject_body
+from furnishing import furnished
+from house import HandClock, House, Person, entry_body, iso, subject_body
 
 from backend.db import db
 from backend.models.findings import Reconciliation

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from house import HandClock, House, furnished, iso
+from furnishing import furnished
+from house import HandClock, House, iso
 
 from backend.instruments import ctcae
 from tests.outcomes import events

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import databases
 import pytest
-from house import HandClock, House, furnished, iso
+from furnishing import furnished
+from house import HandClock, House, iso
 
 from backend import trial as trial_tables
 from backend.db import transaction

@@ -10,7 +10,8 @@ from uuid import uuid4
 import databases
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, Person, build, entry_body, iso
+from furnishing import build
+from house import HandClock, House, Person, entry_body, iso
 
 from backend import clock
 from backend.models.calendar import Occurrence

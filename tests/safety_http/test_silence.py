@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from house import SLE, HandClock, House, build
+from furnishing import build
+from house import SLE, HandClock, House
 
 from tests.safety_http.builders import UNFINISHED, Patient, Sent, at_day, neuro, paracetamol, quick
 

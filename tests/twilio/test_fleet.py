@@ -13,7 +13,8 @@ from typing import Any
 import databases
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, build
+from furnishing import build
+from house import HandClock, House
 
 from backend import clock, outbox
 from backend.db import transaction

@@ -19,7 +19,8 @@ from uuid import UUID
 import databases
 import pytest
 import sqlalchemy as sa
-from house import HandClock, House, build
+from furnishing import build
+from house import HandClock, House
 
 from backend import clock, outbox
 from backend.db import db, transaction
