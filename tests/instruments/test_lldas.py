@@ -1,60 +1,34 @@
-"""LLDAS: five criteria of Franklyn 2016 at their boundaries, criterion 2 as Oon 2019, doses of Golder 2016.
+"""LLDAS: five criteria of Franklyn 2016 at their boundaries, doses of Golder 2016.
 
 Each criterion is true, false and unknown by itself; the registration's wording stands beside the published state.
+What is new since the visit before, criterion 2, is in `test_lldas_new_activity`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from itertools import chain, combinations, product
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from backend.instruments import lldas
 from backend.instruments.lldas import LowActivity
 from backend.instruments.logic import Truth
 from backend.scoring import INSTRUMENTS
-
-FIRST, SECOND, THIRD = "1_sledai_le_4_no_major_organ", "2_no_new_activity", "3_pga_le_1"
-FOURTH, FIFTH = "4_prednisolone_le_7_5", "5_stable_treatment"
-MAJOR = (
-    "seizure", "psychosis", "organic_brain_syndrome", "visual_disturbance", "cranial_nerve_disorder",
-    "lupus_headache", "cva", "vasculitis", "urinary_casts", "haematuria", "proteinuria", "pyuria", "pleurisy",
-    "pericarditis", "fever",
-)  # fmt: skip
-MINOR = (
-    "arthritis", "myositis", "rash", "alopecia", "mucosal_ulcers", "low_complement", "increased_dna_binding",
-    "thrombocytopenia", "leukopenia",
-)  # fmt: skip
-ALL = (*MAJOR, *MINOR)
-IN_STATE: Mapping[str, Any] = {
-    "sledai_present": [],
-    "sledai_not_assessed": [],
-    "previous_visit_sledai_present": [],
-    "haemolytic_anaemia": False,
-    "gastrointestinal_activity": False,
-    "pga": Decimal("0.5"),
-    "prednisolone_mg_per_day": Decimal(5),
-    "standard_stable_immunosuppression": True,
-}
-
-
-def scored(**changes: Any) -> LowActivity:
-    """One visit, everything in order but for the changes."""
-    answer: LowActivity = INSTRUMENTS["lldas"](**{**IN_STATE, **changes})
-    return answer
-
-
-def lasting(*descriptors: str, **changes: Any) -> LowActivity:
-    """Descriptors present now as at the visit before, so that none is new."""
-    return scored(sledai_present=list(descriptors), previous_visit_sledai_present=list(descriptors), **changes)
-
-
-def rules(answer: LowActivity) -> set[str]:
-    return {reason.rule for reason in answer.reasons}
+from tests.instruments.lldas_visits import (
+    ALL,
+    FIFTH,
+    FIRST,
+    FOURTH,
+    MAJOR,
+    MINOR,
+    SECOND,
+    THIRD,
+    lasting,
+    rules,
+    scored,
+)
 
 
 def conjunction(*truths: Truth) -> Truth:
@@ -158,121 +132,6 @@ def test_what_is_not_assessed_is_bounded(
 def test_no_sledai_at_all_is_unknown() -> None:
     answer = scored(sledai_present=None)
     assert (answer.criteria[FIRST], answer.criteria[SECOND], answer.lldas, answer.sledai_2k) == (None, None, None, None)
-
-
-# --- Criterion 2: nothing new since the visit before --------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "expected"),
-    [
-        ((), (), True),
-        (("rash",), ("rash",), True),
-        (("rash", "alopecia"), ("rash",), True),
-        (("arthritis",), (), True),
-        ((), ("leukopenia",), False),
-        (("rash",), ("alopecia",), False),
-        (("rash",), ("rash", "leukopenia"), False),
-    ],
-)
-def test_a_descriptor_absent_at_the_visit_before_is_new(
-    before: tuple[str, ...], now: tuple[str, ...], *, expected: bool
-) -> None:
-    """Oon 2019: no SLEDAI-2K item newly above 0."""
-    answer = scored(sledai_present=now, previous_visit_sledai_present=before)
-    assert answer.criteria == {FIRST: True, SECOND: expected, THIRD: True, FOURTH: True, FIFTH: True}
-    assert answer.lldas is expected
-
-
-@pytest.mark.parametrize(
-    ("before", "not_assessed", "expected"), [((), ("rash",), None), (("rash",), ("rash",), True), (("rash",), (), True)]
-)
-def test_a_descriptor_not_assessed_may_be_new(
-    before: tuple[str, ...], not_assessed: tuple[str, ...], *, expected: Truth
-) -> None:
-    answer = scored(sledai_not_assessed=not_assessed, previous_visit_sledai_present=before)
-    assert answer.criteria[SECOND] is expected
-    assert answer.lldas is expected
-
-
-@pytest.mark.parametrize(
-    ("before", "unseen", "now", "expected"),
-    [
-        ((), ("alopecia",), ("alopecia",), None),  # may have been there already
-        ((), ("alopecia",), ("rash",), False),  # the rash was looked for and absent
-        ((), ("alopecia",), ("alopecia", "leukopenia"), False),
-        ((), ("alopecia",), (), True),
-        (("rash",), ("alopecia",), ("rash",), True),
-        ((), ALL, ("alopecia",), None),
-        ((), None, ("alopecia",), False),
-    ],
-)
-def test_a_descriptor_not_assessed_at_the_visit_before_may_be_an_old_one(
-    before: tuple[str, ...], unseen: tuple[str, ...] | None, now: tuple[str, ...], *, expected: Truth
-) -> None:
-    """instruments.md §1 and §7: not assessed is not absent, and unknown stays unknown."""
-    answer = scored(sledai_present=now, previous_visit_sledai_present=before, previous_visit_sledai_not_assessed=unseen)
-    assert answer.criteria == {FIRST: True, SECOND: expected, THIRD: True, FOURTH: True, FIFTH: True}
-    assert answer.lldas is expected
-
-
-@pytest.mark.parametrize(("value", "expected"), [(False, True), (True, False), (None, None)])
-def test_new_bilag_activity_is_new_activity(value: Truth, expected: Truth) -> None:
-    """Oon 2019: and no new BILAG activity."""
-    answer = scored(new_bilag_activity=value)
-    assert answer.criteria[SECOND] is expected
-    assert answer.lldas is expected
-
-
-def test_the_first_visit_cannot_be_compared() -> None:
-    answer = scored(previous_visit_sledai_present=None)
-    assert answer.criteria == {FIRST: True, SECOND: None, THIRD: True, FOURTH: True, FIFTH: True}
-    assert answer.lldas is None
-    assert "no_previous_visit" in rules(answer)
-    assert "only_serology_is_new" not in rules(answer)
-    assert "no_previous_visit" not in rules(scored())
-
-
-def test_the_first_visit_fails_where_another_criterion_does() -> None:
-    assert scored(previous_visit_sledai_present=None, pga=Decimal("1.01")).lldas is False
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "flagged"),
-    [
-        ((), ("low_complement",), True),
-        ((), ("low_complement", "increased_dna_binding"), True),
-        (("low_complement",), ("low_complement", "increased_dna_binding"), True),
-        (("rash",), ("rash", "increased_dna_binding"), True),
-        ((), ("low_complement", "leukopenia"), False),
-        ((), ("rash",), False),
-        (("low_complement",), ("low_complement",), False),
-    ],
-)
-def test_serology_alone_that_is_new_is_flagged(before: tuple[str, ...], now: tuple[str, ...], *, flagged: bool) -> None:
-    """Whether that is new activity is unsettled: Oon's wording counts it, and the flag says that only serology is."""
-    answer = scored(sledai_present=now, previous_visit_sledai_present=before)
-    assert ("only_serology_is_new" in rules(answer)) is flagged
-    assert answer.criteria[SECOND] is (set(now) <= set(before))
-
-
-@pytest.mark.parametrize(
-    ("now", "unknown", "whole", "without"),
-    [
-        (("low_complement",), (), False, True),
-        (("low_complement", "increased_dna_binding"), (), False, True),
-        (("low_complement", "rash"), (), False, False),
-        ((), ("low_complement",), None, True),
-        ((), ("rash",), None, None),
-    ],
-)
-def test_new_serology_does_not_fail_the_reading_that_excludes_serology(
-    now: tuple[str, ...], unknown: tuple[str, ...], *, whole: Truth, without: Truth
-) -> None:
-    """instruments.md §5, registration: irrespective of serology, of what is new as of the points."""
-    answer = scored(sledai_present=now, sledai_not_assessed=unknown)
-    assert (answer.criteria[SECOND], answer.registration_wording.lldas) == (whole, whole)
-    assert answer.registration_wording.lldas_if_serology_excluded is without
 
 
 # --- Criteria 3, 4 and 5 ------------------------------------------------------------------------------------------
@@ -451,53 +310,3 @@ def test_and_or_lets_neither_treatment_criterion_stand_alone(change: dict[str, A
     answer = scored(**change)
     assert answer.registration_wording.lldas is False
     assert answer.registration_wording.lldas_if_serology_excluded is False
-
-
-# --- Unknown inputs against all that they may be --------------------------------------------------------------
-
-OPEN: Mapping[str, tuple[Any, ...]] = {
-    "haemolytic_anaemia": (True, False),
-    "gastrointestinal_activity": (True, False),
-    "new_bilag_activity": (True, False),
-    "pga": (Decimal(0), Decimal(1), Decimal("1.01"), Decimal(3)),
-    "prednisolone_mg_per_day": (Decimal(0), Decimal("7.5"), Decimal("7.51"), Decimal(60)),
-    "standard_stable_immunosuppression": (True, False),
-}
-
-
-def subsets(of: Collection[str]) -> list[tuple[str, ...]]:
-    return list(chain.from_iterable(combinations(sorted(of), size) for size in range(len(of) + 1)))
-
-
-@st.composite
-def visits(draw: st.DrawFn) -> dict[str, Any]:
-    """Few descriptors present, few not assessed, and up to two other inputs unknown."""
-    few = st.lists(st.sampled_from(ALL), max_size=3, unique=True)
-    present, not_assessed, before = draw(few), draw(few), draw(few)
-    unknown = draw(st.lists(st.sampled_from(sorted(OPEN)), max_size=2, unique=True))
-    mild = {name: st.sampled_from(values) for name, values in OPEN.items()}
-    return {
-        **draw(st.fixed_dictionaries(mild)),
-        "sledai_present": present,
-        "sledai_not_assessed": [one for one in not_assessed if one not in present],
-        "previous_visit_sledai_present": [*before, *draw(st.sampled_from([[], present, not_assessed]))],
-        **dict.fromkeys(unknown),
-    }
-
-
-def outcomes(answer: LowActivity) -> tuple[Truth, ...]:
-    wording = answer.registration_wording
-    return (answer.lldas, *answer.criteria.values(), wording.lldas, wording.lldas_if_serology_excluded)
-
-
-@given(visits())
-def test_the_answer_is_what_all_completions_say(visit: dict[str, Any]) -> None:
-    """Nothing that is known contradicts an answer, and no answer is withheld that all completions share."""
-    unknown = {name: OPEN[name] for name in OPEN if visit[name] is None}
-    whole = []
-    for found in subsets(visit["sledai_not_assessed"]):
-        known = {**visit, "sledai_present": [*visit["sledai_present"], *found], "sledai_not_assessed": []}
-        for chosen in product(*unknown.values()):
-            whole.append(outcomes(scored(**{**known, **dict(zip(unknown, chosen, strict=True))})))
-    expected = tuple(column[0] if len(set(column)) == 1 else None for column in zip(*whole, strict=True))
-    assert outcomes(scored(**visit)) == expected
