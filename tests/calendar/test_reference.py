@@ -7,7 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
-from house import House
+from furnishing import furnished
+from house import HandClock, House
 from hypothesis import HealthCheck, given, note, settings
 
 from backend import agenda, strictjson
@@ -45,21 +46,41 @@ def written(found: tuple[Occurrence, ...]) -> bytes:
 
 
 def test_the_calendar_is_what_the_slow_telling_says() -> None:
-    """Every occurrence with all it says, in order. Among a thousand lives each reason there is has been given."""
+    """Every occurrence with all it says, in order, and the same facts the same bytes; boundaries in order; the clock
+    turns a status when we say it will. Among a thousand lives each reason and each status there is has been given.
+    """
     reasons: Counter[str | None] = Counter()
+    words: Counter[str] = Counter()
 
     @thousand
-    @given(lives())
-    def told_twice(life: Life) -> None:
+    @given(looks())
+    def told_twice(look: tuple[Life, datetime]) -> None:
+        life, now = look
         note(life.told())
         found, wanted = life.calendar(), life.reference()
         assert apart(found, wanted) == []
         assert [one.id for one in found] == [one.id for one in wanted]
         assert found == wanted
+        assert written(life.calendar()) == written(found)
+        assert len({one.id for one in found}) == len(found)
+        for one in found:
+            words[turned(one, now)] += 1
         reasons.update(one.excused for one in found)
 
     told_twice()
     assert set(reasons) == {None, *reference.NOTHING_EXPECTED, "admitted", "device_lost", "other"}
+    assert set(words) == set(STATUSES)
+
+
+def turned(one: Occurrence, now: datetime) -> str:
+    """Its status now, which is the same until the instant that is named, and another then."""
+    times = [one.opens_at, one.due_at, one.late_at, one.closes_at]
+    assert times == [None] * 4 or times == sorted(at for at in times if at)
+    word, turn = status(one, now), turns_at(one, now)
+    assert (word, turn) == (reference.word(one, now), reference.next_turn(one, now))
+    if turn is not None:
+        assert status(one, turn - INSTANT) == word != status(one, turn)
+    return word
 
 
 @thousand
@@ -68,36 +89,6 @@ def test_a_visit_goes_through_amendments_as_the_slow_telling_says(life: Life) ->
     """Rare among whole lives: brought too late and moved ahead, taken off and brought back, over in between."""
     note(life.told())
     assert apart(life.calendar(), life.reference()) == []
-
-
-@thousand
-@given(lives())
-def test_the_same_facts_give_the_same_bytes(life: Life) -> None:
-    assert written(life.calendar()) == written(life.calendar())
-
-
-def test_status_and_its_next_turn_follow_from_the_boundaries() -> None:
-    """Boundaries stand in order, ids are one of a kind, and the clock turns a status when we say it will."""
-    words: Counter[str] = Counter()
-
-    @thousand
-    @given(looks())
-    def looked_at(look: tuple[Life, datetime]) -> None:
-        life, now = look
-        note(life.told())
-        found = life.calendar()
-        assert len({one.id for one in found}) == len(found)
-        for one in found:
-            times = [one.opens_at, one.due_at, one.late_at, one.closes_at]
-            assert times == [None] * 4 or times == sorted(at for at in times if at)
-            word, turn = status(one, now), turns_at(one, now)
-            assert (word, turn) == (reference.word(one, now), reference.next_turn(one, now))
-            if turn is not None:
-                assert status(one, turn - INSTANT) == word != status(one, turn)
-            words[word] += 1
-
-    looked_at()
-    assert set(words) == set(STATUSES)
 
 
 @settings(thousand, max_examples=200)
@@ -109,24 +100,29 @@ def test_the_made_up_studies_are_such_as_can_be_published(life: Life) -> None:
         assert faults == []
 
 
-def test_after_each_made_up_life_rebuilt_is_stored(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `flask agenda verify` asks, after each of a thousand: one subject's rows become calendar after calendar,
-    so that each has to take away what the one before had."""
-    subject_id = UUID(house.enrol()["id"])
+def test_after_each_made_up_life_rebuilt_is_stored(time: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `flask agenda verify` asks, after each of a thousand, on both databases: one subject's rows become calendar
+    after calendar, so that each has to take away what the one before had."""
     monkeypatch.setattr(agenda, "_followers", [])  # nobody is reminded of a life that is not theirs
+
+    def stored(house: House, subject_id: UUID, life: Life) -> None:
+        with house.app.app_context():
+            with transaction():
+                subject = lock_subject(subject_id)
+                revisions = (subject.study_revision_id,) * len(life.studies())
+                plan = agenda.Plan(life.study, life.history, revisions)
+                monkeypatch.setattr(agenda, "plan_of", lambda _: plan)
+                agenda.refresh(subject)
+            with transaction(writes=False):
+                assert agenda.differences_of(db.session.get_one(Subject, subject_id)) == []
 
     @thousand
     @given(lives())
-    def stored(life: Life) -> None:
+    def stored_on_both(life: Life) -> None:
         note(life.told())
-        with transaction():
-            subject = lock_subject(subject_id)
-            revisions = (subject.study_revision_id,) * len(life.studies())
-            plan = agenda.Plan(life.study, life.history, revisions)
-            monkeypatch.setattr(agenda, "plan_of", lambda _: plan)
-            agenda.refresh(subject)
-        with transaction(writes=False):
-            assert agenda.differences_of(db.session.get_one(Subject, subject_id)) == []
+        for house, subject_id in subjects:
+            stored(house, subject_id, life)
 
-    with house.app.app_context():
-        stored()
+    with furnished("sqlite", time) as one, furnished("postgresql", time) as other:
+        subjects = [(house, UUID(house.enrol()["id"])) for house in (one, other)]
+        stored_on_both()
