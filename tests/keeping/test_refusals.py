@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from flask_migrate import downgrade
 from house import House
 
-from backend import backups, elsewhere, moving, restoring
+from backend import backups, elsewhere, guards, moving, restoring
 from backend.config import DEMO_SECRET
 from backend.db import db, transaction
 from backend.models.people import Account
@@ -213,6 +213,32 @@ def test_a_backup_of_an_older_schema_is_brought_up_first(sqlite_lived: House, fi
             assert after[name] == before[name], name
         assert run(there.app, "audit", "verify").endswith("intact\n")
         assert there.app.test_client().get("/readyz").status_code == 200
+
+
+PLANTED = (
+    'CREATE TRIGGER "keep ""more" AFTER UPDATE ON site BEGIN '
+    "UPDATE account SET role = 'administrator' WHERE username = 'nurse'; END",
+    "CREATE VIEW crooked AS SELECT one FROM nowhere",
+    "CREATE VIEW people AS SELECT * FROM account",
+    "CREATE TRIGGER through_it INSTEAD OF DELETE ON people BEGIN DELETE FROM account; END",
+)
+
+
+def test_what_was_planted_in_an_older_file_does_not_act_as_it_is_brought_up(
+    sqlite_lived: House, file: Path, sqlite_target: str
+) -> None:
+    """A migration writes to sites: a trigger on that may not make the nurse an administrator."""
+    before = contents(sqlite_lived.app)
+    as_of_schema(sqlite_lived, file, "0005")
+    changed(file, *PLANTED)
+    with restored(sqlite_lived, file, sqlite_target) as there:
+        assert contents(there.app)["account"] == before["account"]
+        assert guarded(there)
+
+
+def guarded(house: House) -> bool:
+    with house.app.app_context(), db.engine.connect() as connection:
+        return guards.missing(connection) == ()
 
 
 def test_a_backup_of_a_newer_daymark_is_refused(sqlite_lived: House, file: Path, sqlite_target: str) -> None:
