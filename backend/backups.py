@@ -135,7 +135,7 @@ def opened(file: Path) -> Iterator[Backup]:
 
 
 def _disarm(copy: Path) -> None:
-    """No trigger and no view: digests do not cover them, and what somebody planted would act as the schema is brought up.
+    """Drop every trigger and view: no digest covers them, and a planted one would act while the schema is brought up.
 
     Our own guards come back with the migrations.
     """

@@ -19,6 +19,8 @@ from backend.config import normal_database_url
 from backend.db import db, engine_options, transaction
 from backend.errors import Refused
 
+_SECRET = ("password", "sslpassword", "passfile")  # what the driver also takes from a URL's query
+
 
 @contextmanager
 def at(url: str) -> Iterator[Flask]:
@@ -53,17 +55,18 @@ def _checked(url: str) -> str:
 
 def name() -> str:
     """The address of the current database as it may be shown: without its password."""
-    return db.engine.url.render_as_string(hide_password=True)
+    return db.engine.url.difference_update_query(_SECRET).render_as_string(hide_password=True)
 
 
 def same(one: Flask, other: Flask) -> bool:
-    """Whether both are seen to be one database."""
+    """Whether both are seen to be one database. What follows the `?` may name another host or schema."""
     urls = []
     for app in (one, other):
         with app.app_context():
             url = db.engine.url
         is_file = url.get_backend_name() == "sqlite"
-        urls.append(os.path.realpath(url.database or "") if is_file else url.set(query={}, password=None))
+        open_part = url.set(password=None).difference_update_query(_SECRET)
+        urls.append(os.path.realpath(url.database or "") if is_file else open_part)
     return urls[0] == urls[1]
 
 

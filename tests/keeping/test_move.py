@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import databases
 import pytest
 import sqlalchemy as sa
-from house import House, Person, entry_body
+from furnishing import furnished
+from house import HandClock, House, Person, entry_body
 from sqlalchemy.engine import make_url
 
 from backend import elsewhere, guards, installation, moving
@@ -24,7 +25,7 @@ from backend.models.outbox import Message
 from backend.models.people import Account
 from backend.models.record import AuditEvent
 from backend.models.study import Installation, WorkerHeartbeat
-from tests.keeping.acts import at, contents, episode, patient_at, refused, run, unlike
+from tests.keeping.acts import at, contents, episode, lived_in, patient_at, refused, run, unlike
 from tests.records.promises import connected
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +155,21 @@ def test_not_onto_itself_by_another_name(sqlite_lived: House, tmp_path: Path) ->
     stays(sqlite_lived)
 
 
+def test_another_schema_is_another_database(time: HandClock) -> None:
+    """What stands behind the `?` may say where rows go. A password there does not."""
+    with furnished("postgresql", time, lived_in) as lived:
+        here = make_url(url_of(lived))
+        known = here.update_query_dict({"password": "tiger"}).render_as_string(hide_password=False)
+        assert "that is the database" in refused(lived.app, "move", "--to", known)
+        with lived.app.app_context(), db.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA beside")
+        beside = here.update_query_dict({"options": "-csearch_path=beside"}).render_as_string(hide_password=False)
+        before = contents(lived.app)
+        run(lived.app, "move", "--to", beside)
+        with at(lived, beside) as there:
+            assert unlike(before, contents(there.app)) == {"audit_event", "audit_head"}
+
+
 ADDRESSES = {
     "mysql://root:tiger@localhost/daymark": "must be sqlite or postgresql",
     "postgresql://root:tiger@127.0.0.1:1/daymark": "cannot be used",
@@ -175,7 +191,8 @@ def test_an_address_is_never_repeated(sqlite_lived: House) -> None:
 
 def test_a_password_is_not_shown(sqlite_lived: House) -> None:
     url = databases.emptied("postgresql")
-    secret = make_url(url).set(password="tiger").render_as_string(hide_password=False)  # asked for by nobody here
+    hidden = {"password": "tiger", "sslpassword": "tiger", "passfile": "/nowhere/tiger"}  # asked for by nobody here
+    secret = make_url(url).set(password="tiger").update_query_dict(hidden).render_as_string(hide_password=False)
     done = sqlite_lived.app.test_cli_runner().invoke(args=["move"], env={"MOVE_TO": secret})
     assert (done.exit_code, "tiger" in done.output) == (0, False), done.output
     with at(sqlite_lived, url) as there:
