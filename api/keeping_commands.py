@@ -14,6 +14,7 @@ from backend.db import transaction
 from backend.errors import Refused
 
 OPERATOR = audit.Actor(None, "operator", "command")
+WITH_FAULTS = 3  # not 1 or 2, by which every command says that it did nothing
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def backup(output: Path) -> None:
     """Write everything but the keys into one new file, from either database, while the installation runs.
 
     SECRET_KEY and FIELD_KEYS are not inside. Keep them in another place: without them the file cannot be restored.
-    Exit status 1 if the file was written and what it holds has faults.
+    Exit status 3 if the file was written and what it holds has faults; with any other but 0 nothing was written.
     """
     with _told():
         manifest, carried = backups.write(output, clock.now())
@@ -50,7 +51,7 @@ def backup(output: Path) -> None:
     _tell(carried)
     _warn(carried.faults)
     if carried.faults:
-        raise SystemExit(1)
+        raise SystemExit(WITH_FAULTS)
 
 
 @click.command("restore")

@@ -145,7 +145,7 @@ def test_a_broken_trail_is_backed_up_and_told(sqlite_lived: House, sqlite_target
         chain = row.chain
     file = tmp_path / "one.db"
     made = lived.app.test_cli_runner().invoke(args=["backup", "--output", str(file)])
-    assert (made.exit_code, file.exists()) == (1, True)
+    assert (made.exit_code, file.exists()) == (3, True)
     assert "the audit trail is broken" in made.output
     assert manifest_of(file)["chains"]["first_bad"]["chain"] == chain
     with restored(lived, file, sqlite_target) as there:
