@@ -22,6 +22,10 @@ from backend.models.study import Installation, WorkerHeartbeat
 from backend.tally import Tally, converters
 
 CHUNK = 500
+_NOT_SHUT = (
+    "everything was carried to {address}, but this database broke off ({kind}) before it was shut and still takes "
+    "writes: use only one of them; to move again, name another empty database"
+)
 BEATS_FOR = timedelta(seconds=60)  # a worker that wrote a heartbeat so lately runs
 
 
@@ -210,6 +214,7 @@ def move(url: str, *, force: bool = False) -> tuple[str, Carried]:
 
     Nobody writes to the source meanwhile. The target is committed first: whoever dies in between leaves the source as
     it was. Afterwards the source takes no write any more, so that a process left running loses nobody's report.
+    Raises Refused, also where everything arrived and the source could not be shut.
     """
     here: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     elsewhere.refuse_other_schema()
@@ -219,17 +224,23 @@ def move(url: str, *, force: bool = False) -> tuple[str, Carried]:
         with there.app_context():
             prepare()
             address = elsewhere.name()
-        with _held():
-            if installation.is_moved():
-                raise Refused("this installation was moved already")
-            if not force:
-                refuse_while_worked(clock.now())
-            # Before the copy, so that both chains say it and the target's goes on from there.
-            audit.record("installation:moved", "installation", "1", new={"to": address})
-            source = db.session.connection()
-            carried = _into(there, source, force)
-            db.session.execute(sa.update(Installation).values(moved_at=clock.now()))
-            guards.shut(source)
+        carried = None
+        try:
+            with _held():
+                if installation.is_moved():
+                    raise Refused("this installation was moved already")
+                if not force:
+                    refuse_while_worked(clock.now())
+                # Before the copy, so that both chains say it and the target's goes on from there.
+                audit.record("installation:moved", "installation", "1", new={"to": address})
+                source = db.session.connection()
+                carried = _into(there, source, force)
+                db.session.execute(sa.update(Installation).values(moved_at=clock.now()))
+                guards.shut(source)
+        except sa.exc.DBAPIError as error:
+            if carried is None:
+                raise
+            raise Refused(_NOT_SHUT.format(address=address, kind=type(error.orig).__name__)) from error
         return address, carried
 
 

@@ -211,6 +211,22 @@ def test_what_is_wrong_at_the_source_is_not_moved_unsaid(sqlite_lived: House, sq
     assert "warning: FIELD_KEYS lacks key 7" in run(sqlite_lived.app, "move", "--to", sqlite_target, "--force")
 
 
+def test_a_source_that_breaks_off_at_the_end_is_told_with_what_was_kept(
+    sqlite_lived: House, sqlite_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("CREATE TRIGGER", None, TimeoutError())
+
+    before = contents(sqlite_lived.app)
+    monkeypatch.setattr(guards, "shut", broken)
+    said = refused(sqlite_lived.app, "move", "--to", sqlite_target)
+    assert "nothing was kept" not in said
+    assert f"everything was carried to {sqlite_target}" in said
+    stays(sqlite_lived)
+    with at(sqlite_lived, sqlite_target) as there:
+        assert unlike(before, contents(there.app)) == {"audit_event", "audit_head"}
+
+
 # --- the copy ------------------------------------------------------------------------------------
 
 

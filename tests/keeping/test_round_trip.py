@@ -152,6 +152,18 @@ def test_a_broken_trail_is_backed_up_and_told(sqlite_lived: House, sqlite_target
         assert "was changed" in there.app.test_cli_runner().invoke(args=["audit", "verify"]).output
 
 
+def test_a_backup_that_the_trail_cannot_tell_of_is_there_and_says_so(
+    sqlite_lived: House, sqlite_target: str, tmp_path: Path
+) -> None:
+    """As of a database that was moved and takes no write any more."""
+    run(sqlite_lived.app, "move", "--to", sqlite_target)
+    file = tmp_path / "one.db"
+    made = sqlite_lived.app.test_cli_runner().invoke(args=["backup", "--output", str(file)])
+    assert (made.exit_code, file.exists()) == (3, True), made.output
+    assert "the audit trail does not say that this backup was made (IntegrityError)" in made.output
+    assert f"{file} {file.stat().st_size} bytes" in made.output
+
+
 def test_every_sealed_column_is_looked_at() -> None:
     """A new one must be told to `backend.sealed`, or nobody misses its key."""
     known = {value.class_.__table__.c[value.key] for _, _, value in sealed.COLUMNS}
