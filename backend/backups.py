@@ -95,16 +95,24 @@ def write_manifest(draft: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _publish(draft: Path, output: Path) -> None:
-    """Onto the disk, and then under its name, in one step that replaces nothing."""
+    """Onto the disk, and then under its name, which nobody else may have taken meanwhile."""
     draft.chmod(0o600)
     _synced(draft)
     try:
-        os.link(draft, output)
+        _give_name(draft, output)
     except FileExistsError:
         raise Refused(f"{output} is there already") from None
-    except OSError:  # a file system without links
-        draft.rename(output)
     _synced(output.parent)
+
+
+def _give_name(draft: Path, output: Path) -> None:
+    try:
+        os.link(draft, output)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: there the name is taken first
+        os.close(os.open(output, os.O_CREAT | os.O_EXCL, 0o600))
+        draft.replace(output)
 
 
 def _synced(path: Path) -> None:

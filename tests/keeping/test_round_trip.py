@@ -1,5 +1,6 @@
 """From one database to a file and into another: everything arrives, on all four ways, and the file says what it is."""
 
+import os
 import sqlite3
 from base64 import b64encode
 from contextlib import closing
@@ -122,6 +123,25 @@ def test_a_backup_replaces_nothing(sqlite_lived: House, file: Path, tmp_path: Pa
     assert "is there already" in refused(sqlite_lived.app, "backup", "--output", file)
     assert file.read_bytes() == before
     assert "No such file" in refused(sqlite_lived.app, "backup", "--output", tmp_path / "no" / "folder.db")
+
+
+def test_a_file_system_without_links_is_written_to_and_replaces_nothing_either(
+    sqlite_lived: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's file may appear while the backup is being made."""
+    free, taken = tmp_path / "free.db", tmp_path / "taken.db"
+
+    def none_here(_: Path, output: Path) -> None:
+        if output == taken:
+            taken.write_text("mine")
+        raise PermissionError(f"no links: {output}")
+
+    monkeypatch.setattr(os, "link", none_here)
+    run(sqlite_lived.app, "backup", "--output", free)
+    assert manifest_of(free)["tables"]["subject"]["rows"] == 5
+    assert "is there already" in refused(sqlite_lived.app, "backup", "--output", taken)
+    assert taken.read_text() == "mine"
+    assert {one.name for one in tmp_path.iterdir()} == {"free.db", "taken.db"}
 
 
 def test_a_backup_of_an_old_schema_is_refused(sqlite_lived: House, tmp_path: Path) -> None:
