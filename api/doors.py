@@ -6,7 +6,6 @@ A handler is called as `handler(caller, **path, [body=…], [query=…])`; publi
 """
 
 import hashlib
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from webargs.flaskparser import FlaskParser
 from api import problems, tokens
 from api.batches import Batch, as_sent
 from api.fields import Body, Query, QueryWhole, Text
-from backend import audit, clock, delegation, policy, strictjson
+from backend import audit, clock, delegation, policy, sealed, strictjson
 from backend.db import db, lock_subject, transaction
 from backend.errors import Problem, fault
 from backend.installation import vault
@@ -36,7 +35,6 @@ from backend.models.record import KeptAnswer
 from backend.models.safety import Episode
 from backend.models.study import Site
 from backend.models.subject import Subject
-from backend.sealed import kept_answer_place
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 # Ids in addresses: the column each names, and where its table says which subject the row is about.
@@ -341,18 +339,17 @@ def _repeatable(caller: Caller, writes: bool, work: Callable[[], Any]) -> Any:
     if kept is not None:
         if kept.request_digest != digest:
             raise Problem("conflict", "this Idempotency-Key was used for another request")
-        body = vault().open(kept_answer_place(key), caller.id, b64decode(kept.body))
+        body = sealed.open_answer(caller.id, key, kept.body)
         return Response(body, status=kept.status, mimetype="application/json")
     response = work()
     # Sealed: an answer may hold contact data or a one-use code, which nowhere else stand readable.
-    sealed = vault().seal(kept_answer_place(key), caller.id, response.get_data(as_text=True))
     db.session.add(
         KeptAnswer(
             account_id=caller.id,
             key=key,
             request_digest=digest,
             status=response.status_code,
-            body=b64encode(sealed).decode(),
+            body=sealed.seal_answer(caller.id, key, response.get_data(as_text=True)),
             at=clock.now(),
         )
     )

@@ -131,7 +131,7 @@ def _tell(carried: moving.Carried) -> None:
     """Counts and heads, to be kept where whoever could change the database cannot change them."""
     seq, link = carried.system
     values = sum(one.values for one in carried.sealed)
-    opened = values - sum(one.closed for one in carried.sealed)
+    opened = values - sum(len(one.closed) for one in carried.sealed)
     click.echo(f"{carried.rows} rows in {len(carried.tables)} tables, equal on both sides")
     click.echo(f"{carried.chains.chains} audit chains, {carried.chains.rows} rows; the system's ends at {seq} {link}")
     click.echo(f"{opened} of {values} sealed values open")

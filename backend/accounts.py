@@ -22,10 +22,10 @@ from backend.models.people import Account, AccountSite, Device, SubjectLink
 from backend.models.study import Site
 from backend.models.subject import Contact, Subject
 from backend.policy import STAFF
+from backend.sealed import NAME, PHONE, TOTP
 from schedules.faults import Fault
 
 HOME_REGION = "CN"  # how a number without a country code is read
-PHONE, TOTP, NAME = "account.phone", "account.totp", "contact.name"
 
 
 def phone_number(text: str, path: str) -> str:

@@ -17,6 +17,7 @@ from backend.errors import Problem, invalid
 from backend.installation import settings, vault
 from backend.models.outbox import TOLD_STATES, Message
 from backend.models.study import Site, SiteChannel
+from backend.sealed import CHANNEL
 from schedules.faults import Fault
 
 SMS, VOICE, WECOM, DINGTALK = "sms", "voice", "wecom", "dingtalk"
@@ -24,7 +25,6 @@ ROBOTS = (WECOM, DINGTALK)
 MEDIA = (SMS, VOICE, *ROBOTS)
 WAKING = (SMS, VOICE)
 MAINLAND_CHINA = "CN"
-_PLACE = "site_channel.sealed"
 
 
 def lock(site: Site) -> None:
@@ -46,11 +46,11 @@ def find(site_id: UUID, medium: str) -> SiteChannel | None:
 
 
 def secrets_of(row: SiteChannel) -> Mapping[str, str] | None:
-    """Address and keys. None where they cannot be opened, as the field key is not here."""
+    """Address and keys. None where they cannot be opened."""
     if row.sealed is None:
         return {}
     try:
-        opened: dict[str, str] = strictjson.loads(vault().open(_PLACE, row.id, row.sealed))
+        opened: dict[str, str] = strictjson.loads(vault().open(CHANNEL, row.id, row.sealed))
     except CannotOpen:
         return None
     return opened
@@ -80,7 +80,7 @@ def put(site: Site, medium: str, content: Mapping[str, Any], found: Sequence[Fau
     if (row.gateway, row.platform, held) != (content["gateway"], platform, secrets):
         row.test_message_id = row.accepted_at = row.accepted_by = None
     if secrets != held:
-        row.sealed = vault().seal(_PLACE, row.id, strictjson.canonical(secrets)) if secrets else None
+        row.sealed = vault().seal(CHANNEL, row.id, strictjson.canonical(secrets)) if secrets else None
     row.gateway, row.rung, row.platform = content["gateway"], content["rung"], platform
     row.version += 1
     db.session.flush()

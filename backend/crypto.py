@@ -18,11 +18,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+_SHORTEST = 1 + 12 + 16  # what sealing makes of an empty text
 CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # nothing that looks like something else
 
 
 class CannotOpen(Exception):
-    """The ciphertext was moved, changed, or its key is not here."""
+    """The ciphertext was moved, changed, cut, or its key is not here."""
+
+
+def key_of(sealed: bytes) -> int:
+    """The field key a value needs; 0, which no key is, of a damaged one."""
+    return sealed[0] if len(sealed) >= _SHORTEST else 0
+
+
+def lacks(key_id: int) -> str:
+    """How a field key that is not here is told."""
+    return f"FIELD_KEYS lacks key {key_id}"
 
 
 class Vault:
@@ -50,9 +61,12 @@ class Vault:
 
     def open(self, place: str, row: UUID, sealed: bytes) -> str:
         """Decrypt what `seal` made for the same place and row; CannotOpen otherwise."""
-        key = self._field_keys.get(sealed[0])
+        key_id = key_of(sealed)
+        if not key_id:
+            raise CannotOpen(f"{place} of row {row} is damaged")
+        key = self._field_keys.get(key_id)
         if key is None:
-            raise CannotOpen(f"field key {sealed[0]} is not in FIELD_KEYS")
+            raise CannotOpen(lacks(key_id))
         try:
             return AESGCM(key).decrypt(sealed[1:13], sealed[13:], self._aad(place, row)).decode()
         except InvalidTag as error:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from flask import Flask, current_app
 
-from backend import audit, backups, elsewhere, guards, installation, moving, outbox
+from backend import audit, backups, elsewhere, guards, installation, moving, outbox, sealed
 from backend.db import db, snapshot, transaction
 from backend.errors import Refused
 from backend.models.outbox import FINAL_STATES, NEXT_STATES, TOLD_STATES, Message
@@ -73,11 +73,13 @@ def missing_keys(manifest: Mapping[str, Any]) -> list[str]:
     here, inside = installation.vault().field_fingerprints, manifest["keys"]["field"]
     found = []
     for one in manifest["sealed"]:
-        key, what = one["key"], f"seals {one['values']} values of {one['column']}"
+        key, values, column = one["key"], one["values"], one["column"]
+        if not key:
+            continue  # damaged: no key opens it
         if key not in here:
-            found.append(f"FIELD_KEYS lacks key {key}, which {what}")
+            found.append(sealed.lacking(key, values, column))
         elif inside.get(str(key), here[key]) != here[key]:
-            found.append(f"FIELD_KEYS holds another key {key} than the one which {what}")
+            found.append(f"FIELD_KEYS holds another key {key} than the one which seals {values} values of {column}")
     return found
 
 

@@ -15,11 +15,12 @@ import pyotp
 import sqlalchemy as sa
 
 from backend import audit, clock, crypto, lockout
-from backend.accounts import TOTP, username_of
+from backend.accounts import username_of
 from backend.db import db, transaction
 from backend.errors import Problem
 from backend.installation import settings, vault
 from backend.models.people import Account, ActivationCode, Device, TokenFamily
+from backend.sealed import TOTP
 
 SHIFT = timedelta(hours=12)  # how long a PIN stands in for a full sign-in of staff
 GRACE = timedelta(seconds=10)  # two tabs of one browser renew at the same time

@@ -7,11 +7,12 @@ import pyotp
 import sqlalchemy as sa
 
 from backend import audit, lockout, sessions
-from backend.accounts import TOTP, username_of
+from backend.accounts import username_of
 from backend.db import db
 from backend.errors import Problem
 from backend.installation import vault
 from backend.models.people import Account
+from backend.sealed import TOTP
 
 
 def reset(username: str, password_hash: str) -> tuple[Account, str]:
