@@ -21,11 +21,12 @@ from backend.models.outbox import FINAL_STATES, NEXT_STATES, TOLD_STATES, Messag
 from backend.models.people import ActivationCode, TokenFamily
 from backend.models.safety import Episode
 from backend.models.study import Installation, Site
+from backend.models.subject import Subject
 from backend.safety import answers, episodes
 
 WHY = "restored"
-# How far a site's counters leap: over every number that was given out since the backup and is in somebody's hands.
-_CHANGES, _PAGES = 1_000_000, 1_000
+# How far the counters leap: over every number that was given out since the backup and is in somebody's hands.
+_CHANGES, _PAGES, _SIGNALS = 1_000_000, 1_000, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,12 @@ def _count(statement: sa.Update) -> int:
 
 
 def _leap() -> None:
-    """A console's "nothing new since 57" and a doctor's "Page 1007" must not come to mean something else."""
-    leap = {"change_seq": Site.change_seq + _CHANGES, "next_page_number": Site.next_page_number + _PAGES}
-    db.session.execute(sa.update(Site).values(leap).execution_options(synchronize_session=False))
+    """A console's "nothing new since 57", a doctor's "Page 1007" and "seen up to signal 12" must not come to mean
+    something else: an acceptance that was kept on a telephone would stop the page of another signal."""
+    of_sites = {"change_seq": Site.change_seq + _CHANGES, "next_page_number": Site.next_page_number + _PAGES}
+    of_subjects = {"signal_seq": Subject.signal_seq + _SIGNALS}
+    for leap in (sa.update(Site).values(of_sites), sa.update(Subject).values(of_subjects)):
+        db.session.execute(leap.execution_options(synchronize_session=False))
 
 
 def _end_messages(now: datetime) -> int:

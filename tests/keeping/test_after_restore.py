@@ -12,8 +12,9 @@ from backend.db import db, transaction
 from backend.models.outbox import FINAL_STATES, TOLD_STATES, Message, MessageEvent
 from backend.models.people import ActivationCode, Device, TokenFamily
 from backend.models.record import AuditEvent
-from backend.models.safety import Acknowledgement, Episode
+from backend.models.safety import Acknowledgement, Episode, Signal
 from backend.models.study import Installation, Site, WorkerHeartbeat
+from backend.models.subject import Subject
 from notifications import hours, ladder
 from tests.keeping.acts import episode, patient_at, refused, run, signed_in
 
@@ -95,6 +96,15 @@ def test_numbers_given_out_since_the_backup_are_not_given_again(sqlite_back: Hou
     assert site.next_page_number == sqlite_back.made.pages + 1000
     assert site.change_seq > sqlite_back.made.changes + 1_000_000
     assert episode(sqlite_back, sqlite_back.made.accepted).change_seq > sqlite_back.made.changes + 1_000_000
+
+
+def test_what_was_seen_since_the_backup_accepts_nothing_that_comes_after(sqlite_back: House) -> None:
+    """A doctor's "I saw the signals up to 12" may reach us late: signal 12 is another one by then."""
+    with sqlite_back.app.app_context(), transaction(writes=False):
+        rows = sa.select(Subject.id, Subject.signal_seq, sa.func.coalesce(sa.func.max(Signal.seq), 0))
+        counted = db.session.execute(rows.outerjoin(Signal).group_by(Subject.id)).all()
+    assert any(last for _, _, last in counted)
+    assert {count - last for _, count, last in counted} == {1000}
 
 
 # --- texts ---------------------------------------------------------------------------------------

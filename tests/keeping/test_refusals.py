@@ -209,7 +209,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_first(sqlite_lived: House, fi
     as_of_schema(sqlite_lived, file, "0005")
     with restored(sqlite_lived, file, sqlite_target) as there:
         after = contents(there.app)
-        for name in ("subject", "entry_version", "signal", "evaluation", "measurement", "contact", "occurrence"):
+        for name in ("entry", "entry_version", "signal", "evaluation", "measurement", "contact", "occurrence"):
             assert after[name] == before[name], name
         assert run(there.app, "audit", "verify").endswith("intact\n")
         assert there.app.test_client().get("/readyz").status_code == 200

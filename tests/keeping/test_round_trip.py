@@ -21,7 +21,7 @@ from backend.models.study import Installation
 from tests.keeping.acts import ROBOT, at, backed_up, contents, refused, restored, run, signed_in, unlike
 
 # What is made anew after the rows are there; every other table is to the last digit what it was.
-RENEWED = {"installation", "token_family", "activation_code", "site", "episode", "message", "message_event"}
+RENEWED = {"installation", "token_family", "activation_code", "site", "subject", "episode", "message", "message_event"}
 TRAIL = {"audit_event", "audit_head"}
 
 
