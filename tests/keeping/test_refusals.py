@@ -271,7 +271,9 @@ def test_a_restore_that_is_killed_has_stored_nothing(lived: House, file: Path) -
     assert child.exitcode == -signal.SIGKILL
     with at(lived, url) as there:
         empty(there)
-        assert "open episodes page again" in run(there.app, "restore", "--from", file)
+        said = run(there.app, "restore", "--from", file)
+        assert "open episodes page again" in said
+        assert "who died, left the trial, was admitted or said STOP" in said
 
 
 def test_what_arrives_is_compared_with_what_left(
