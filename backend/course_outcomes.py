@@ -80,14 +80,17 @@ def _pk(dossier: Dossier, outcome: Outcome) -> Iterator[Result]:
     middle = str(settings.get("auc_middle_blq", "drop"))
     unit = dossier.study.measures["car_copies"].unit if "car_copies" in dossier.study.measures else None
     found = pharmacokinetics.kinetics(profile, unit, windows, middle)
+    beyond = [str(value.id) for _, value in drawn if value.reading.qualifier == ">"]
+    if beyond:
+        found = pharmacokinetics.at_least(found)
     detail = {
         **asdict(found),
         "auc_method": str(settings.get("auc_method", "linear_up_log_down")),  # of the trial's table
         "auc_to_visit": _to_visit(dossier, profile, windows, middle, begun),
     }
-    if beyond := [str(value.id) for _, value in drawn if value.reading.qualifier == ">"]:
+    if beyond:
         reason = Reason("beyond_the_assays_limit", {"ids": beyond})
-        yield _unknown(outcome, {**detail, "cmax_qualifier": ">"}, inputs, [reason])
+        yield _unknown(outcome, {**detail, "cmax_qualifier": ">", "auc_qualifier": ">"}, inputs, [reason])
         return
     yield _course(outcome.key, "car_copies", found.cmax, detail, inputs, seen=any(at >= 0 for at, _ in drawn))
 

@@ -119,6 +119,23 @@ def kinetics(
     )
 
 
+def at_least(found: Kinetics) -> Kinetics:
+    """What is left of a profile with a value above the assay's limit: Cmax and areas, as lower bounds.
+
+    The true peak may lie at another sample, so nothing is said of its time or of the fall from it.
+    """
+    return Kinetics(
+        cmax=found.cmax,
+        cmax_0_28=found.cmax_0_28,
+        auc=found.auc,
+        auc_observed=found.auc_observed,
+        window_covered=found.window_covered,
+        units=found.units,
+        auc_units=found.auc_units,
+        middle_blq=found.middle_blq,
+    )
+
+
 def _named(window: tuple[Decimal, Decimal]) -> str:
     return "-".join(format(edge.normalize(), "f") for edge in window)
 

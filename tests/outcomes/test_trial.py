@@ -288,6 +288,16 @@ def test_two_samples_of_one_time_make_no_profile_until_somebody_chooses(sqlite_h
     assert (found["status"], found["value"], found["reasons"]) == ("running", 9000, [])
 
 
+def test_above_the_assays_limit_neither_the_time_of_the_peak_nor_the_fall_is_claimed(sqlite_house: House) -> None:
+    """Two samples above 9000: which is the peak nobody knows, and the fall begins from an unknown height."""
+    house, subject = sqlite_house, sqlite_house.infused(days_ago=100)
+    copies(house, subject, (7, 9000, ">"), (10, 9000, ">"), (14, 4000, ""), (20, 1000, ""), (28, 100, ""), (40, 5, ""))
+    detail = kinetics(house, subject)["detail"]
+    assert (detail["cmax"], detail["cmax_0_28"]) == (9000, 9000)
+    silent = ("tmax", "tmax_0_28", "clast", "tlast", "lambda_z", "half_life", "terminal")
+    assert {name: detail[name] for name in silent} == dict.fromkeys(silent)
+
+
 def test_a_value_beyond_the_assay_bounds_the_peak_and_is_no_number(sqlite_house: House) -> None:
     """Above 9000, Cmax and areas are at least what 9000 makes them: shown, and averaged with nobody's."""
     house, subject = sqlite_house, sqlite_house.infused(days_ago=100)
@@ -296,6 +306,7 @@ def test_a_value_beyond_the_assay_bounds_the_peak_and_is_no_number(sqlite_house:
     assert (found["status"], found["value"]) == ("unknown", None)
     assert (found["detail"]["cmax"], found["detail"]["cmax_qualifier"]) == (9000, ">")
     assert found["detail"]["auc"]["linear"]["0-28"] == 45000  # at least: 10 days up to 9000, halved
+    assert found["detail"]["auc_qualifier"] == ">"
     assert found["reasons"] == [{"rule": "beyond_the_assays_limit", "values": {"ids": ids[1:2]}}]
     figure = cells(house, "pk")[("car_copies", "all")]
     assert (figure["statuses"], figure["summary"]) == ({"unknown": 1}, {})
