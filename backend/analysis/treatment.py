@@ -96,9 +96,9 @@ def _each_day_once(regimens: Sequence[Medication]) -> list[Medication]:
     """The regimens with the day of a dose change counted as the new dose's alone.
 
     A dose is changed at one moment, and both regimens hold its date. What began and ended on that one day was given
-    beside whatever followed it.
+    beside whatever went before and followed it.
     """
-    begun = {(one.drug, one.since) for one in regimens}
+    begun = {(one.drug, one.since) for one in regimens if one.until != one.since}
     return [
         replace(one, until=one.until - timedelta(days=1))
         if one.until is not None and one.since < one.until and (one.drug, one.until) in begun

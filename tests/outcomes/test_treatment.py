@@ -93,6 +93,8 @@ def test_a_dose_change_counts_each_day_by_its_own_dose() -> None:
             [("methylprednisolone", 500, 4, 4), ("methylprednisolone", 4, 4)],
             "92.1428571429",
         ),  # (500 + 4 * 4) * 1.25 / 7
+        # and it ends none: (500 + 8 * 4) * 1.25 / 7
+        ([("methylprednisolone", 8, 100, 4), ("methylprednisolone", 500, 4, 4)], "95"),
         # another drug is another regimen, and topical is another route
         ([("prednisone", 14, 100, 4), ("prednisolone", 7, 4)], "12"),  # (4 * 14 + 4 * 7) / 7
     ],
