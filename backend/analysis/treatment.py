@@ -12,7 +12,7 @@ from uuid import UUID
 
 from backend.instruments import lldas
 from backend.instruments.logic import Truth, every
-from backend.instruments.steroids import EQUAL_TO_5_MG, NOT_COUNTED, as_decimal, as_prednisolone
+from backend.instruments.steroids import EQUAL_TO_5_MG, as_decimal, as_prednisolone
 
 STEROID, ANTIMALARIAL = "steroid", "antimalarial"
 OTHER_CLASSES = ("immunosuppressant", "biologic")
@@ -109,13 +109,11 @@ def _each_day_once(regimens: Sequence[Medication]) -> list[Medication]:
 
 def _prednisolone(one: Medication) -> Fraction | None:
     """mg of prednisolone a day, exactly: by the instrument's table, else by what the study says of the drug."""
-    if one.drug in NOT_COUNTED:
-        return Fraction(0)
-    if one.mg_per_day is None:
-        return None
-    if one.drug in EQUAL_TO_5_MG:
-        return as_prednisolone(one.drug, one.mg_per_day)
-    return None if one.prednisolone_per_mg is None else one.mg_per_day * Fraction(one.prednisolone_per_mg)
+    said = None if one.prednisolone_per_mg is None else Fraction(one.prednisolone_per_mg)
+    per_mg = as_prednisolone(one.drug, Fraction(1)) if one.drug in EQUAL_TO_5_MG else said
+    if not per_mg:
+        return per_mg  # not known, or none whatever the dose
+    return None if one.mg_per_day is None else one.mg_per_day * per_mg
 
 
 def _kind(

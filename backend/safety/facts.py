@@ -258,8 +258,8 @@ def _given(study: Study, subject: Subject, infused_at: datetime | None) -> Itera
     )
     for row in rows:
         drug = study.drugs[row.drug]
-        per_day: Decimal | None = None
-        if drug.prednisolone_per_mg is not None and row.dose_mg is not None and row.times_per_day is not None:
+        per_day = Decimal(0) if drug.prednisolone_per_mg == 0 else None
+        if drug.prednisolone_per_mg and row.dose_mg is not None and row.times_per_day is not None:
             per_day = row.dose_mg * row.times_per_day / (row.every_days or 1) * drug.prednisolone_per_mg
         yield Dose(
             id=str(row.id),

@@ -231,7 +231,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Drug:
-    """A medication by class. `prednisolone_per_mg`: mg of prednisolone that 1 mg of a systemic steroid counts as."""
+    """A medication by class. `prednisolone_per_mg`: mg of prednisolone that 1 mg of a systemic steroid is, or 0."""
 
     key: str
     name: Label

@@ -118,8 +118,8 @@ def test_topical_steroid_is_not_counted() -> None:
 @pytest.mark.parametrize(
     ("drug", "per_mg", "mg"),
     [
-        ("fludrocortisone", None, "0"),
-        ("fludrocortisone", "1", "0"),
+        ("fludrocortisone", "0", "0"),
+        ("fludrocortisone", None, None),
         ("unheard_of", "0.25", "2"),
         ("unheard_of", None, None),
         ("prednisone", "9", "8"),
@@ -128,6 +128,11 @@ def test_topical_steroid_is_not_counted() -> None:
 def test_what_a_steroid_counts_as(drug: str, per_mg: str | None, mg: str | None) -> None:
     said = None if per_mg is None else Decimal(per_mg)
     assert at_visit(taken(drug, 8, prednisolone_per_mg=said)).steroid_mg == (None if mg is None else Decimal(mg))
+
+
+def test_of_a_steroid_that_counts_as_none_the_dose_need_not_be_known() -> None:
+    none = taken("fludrocortisone", None, prednisolone_per_mg=Decimal(0))
+    assert at_visit(none, taken("prednisone", 5)).steroid_mg == 5
 
 
 def test_an_unknown_dose_leaves_a_lower_bound() -> None:

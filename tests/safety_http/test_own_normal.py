@@ -49,6 +49,15 @@ def test_r14_a_fever_medicine_that_could_hide_a_fever(sqlite_house: House) -> No
     assert "R14" not in masked.send(quick(temp_c=37.4, hr=89, **taken))
 
 
+def test_r14_a_steroid_that_counts_as_none_hides_nothing_at_any_dose(sqlite_house: House) -> None:
+    spared, masked = with_baseline(sqlite_house)
+    spared.medicine("fludrocortisone", spared.ago(hours=2))
+    spared.medicine("fludrocortisone", spared.ago(hours=1), dose_mg=100, times_per_day=1)
+    masked.medicine("hydrocortisone", masked.ago(hours=2))
+    assert "R14" not in spared.send(quick(temp_c=37.5))
+    assert masked.send(quick(temp_c=37.5))["R14"] == "URGENT"
+
+
 GIVEN: list[tuple[str, int, dict[str, Any]]] = [  # drug, hours for which it masks
     ("tocilizumab", 14 * 24, {"dose_mg": 480}),
     ("anakinra", 3 * 24, {"dose_mg": 100}),
