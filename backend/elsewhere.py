@@ -15,7 +15,7 @@ from flask_migrate import upgrade
 from sqlalchemy.engine import make_url
 
 from backend import installation
-from backend.config import normal_database_url
+from backend.config import BadSetting, normal_database_url
 from backend.db import db, engine_options, transaction
 from backend.errors import Refused
 
@@ -103,9 +103,12 @@ def refuse_other_schema() -> None:
 
 
 def bring_up() -> None:
-    """Give the current database this code's schema and its guards."""
+    """Give the current database this code's schema and its guards. Raises Refused for one that may not have them."""
     with transaction(writes=False):
         found = revision()
     if found is not None and not knows(found):
         raise Refused(f"the schema {found} is of a newer Daymark than this one ({head()})")
-    upgrade()
+    try:
+        upgrade()
+    except BadSetting as error:
+        raise Refused(str(error)) from error
