@@ -5,4 +5,4 @@ from backend import installation
 
 app = create_app()
 with app.app_context():
-    installation.refuse_other_mode()
+    installation.refuse_unfit_database()

@@ -81,11 +81,8 @@ def mode_of_database() -> str | None:
     return db.session.execute(sa.select(Installation.mode)).scalar_one_or_none()
 
 
-def refuse_other_mode() -> None:
-    """At start: a live process ends at a demo's database, and a demo's at a live one. No schema, no refusal.
-
-    Nobody runs on a database that was moved elsewhere, or on the file of a backup either.
-    """
+def refuse_unfit_database() -> None:
+    """At start: one of the other mode, one that was moved elsewhere, or the file of a backup. No schema, no refusal."""
     mode = _house().settings.mode
     url = db.engine.url  # a relative path of a setting is not relative to where we stand
     if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):

@@ -53,7 +53,7 @@ def migrate(mode: dict[str, str], url: str) -> None:
 def ask(mode: dict[str, str], url: str) -> Flask:
     app = create_app({**mode, "DATABASE_URL": url})
     with app.app_context():
-        installation.refuse_other_mode()
+        installation.refuse_unfit_database()
     return app
 
 

@@ -46,7 +46,7 @@ def test_an_installation_moves(lived: House, target: str) -> None:
         goes_on_as_if_nothing_were(there)
     takes_nothing_any_more(lived, patient)
     with lived.app.app_context(), pytest.raises(BadSetting, match="was moved to another database"):
-        installation.refuse_other_mode()
+        installation.refuse_unfit_database()
     ready = lived.app.test_client().get("/readyz")
     assert (ready.status_code, ready.json) == (503, {"status": "moved to another database"})
 
@@ -59,7 +59,7 @@ def arrived_to_the_last_digit(before: dict[str, moving.Content], lived: House, t
     assert run(there.app, "audit", "verify").endswith("intact\n")
     assert there.app.test_client().get("/readyz").status_code == 200
     with there.app.app_context():
-        installation.refuse_other_mode()
+        installation.refuse_unfit_database()
 
 
 def is_guarded(there: House) -> None:

@@ -199,7 +199,7 @@ def test_a_backup_is_not_run_as_it_is(sqlite_lived: House, file: Path) -> None:
     """It would send the reminders of its day."""
     refusal = pytest.raises(installation.BadSetting, match="this is the file of a backup")
     with at(sqlite_lived, f"sqlite:///{file}") as there, there.app.app_context(), refusal:
-        installation.refuse_other_mode()
+        installation.refuse_unfit_database()
 
 
 def is_read_as_it_was_counted(lived: House, file: Path) -> None:
