@@ -15,14 +15,12 @@ from backend.models.people import Account
 from backend.models.subject import Subject
 from schedules.faults import Fault
 
-DOCTORS = ("investigator", "principal_investigator")
-
 
 def faults_of(subject: Subject, content: Mapping[str, Any], *, changes_signed: bool) -> Iterator[Fault]:
     """`content`: rater_id, rater_said, assessed_at, reason. `changes_signed`: whether it changes a form under a
     signature."""
     rater = db.session.get(Account, content["rater_id"])
-    if rater is None or rater.role not in DOCTORS or subject.site_id not in policy.sites_of(rater.id):
+    if rater is None or rater.role not in policy.DOCTORS or subject.site_id not in policy.sites_of(rater.id):
         code = "not_allowed" if content["rater_said"] else "required"
         yield Fault("/rater_id", code, "who assessed: an investigator of the subject's site")
     if content["assessed_at"] > clock.now() + clock.TOLERANCE:

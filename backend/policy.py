@@ -27,8 +27,8 @@ ROLES = (
 STAFF = ROLES[2:]
 
 _REPORTERS = frozenset({"patient", "carer"})
-CLINIC = frozenset({"nurse", "investigator", "principal_investigator"})
-_DOCTORS = frozenset({"investigator", "principal_investigator"})
+DOCTORS = frozenset({"investigator", "principal_investigator"})
+CLINIC = DOCTORS | {"nurse"}
 _READERS = CLINIC | {"monitor", "statistician"}
 _ADMIN = frozenset({"administrator"})
 _EVERYONE = frozenset(ROLES)
@@ -58,23 +58,23 @@ ACTIONS: dict[str, frozenset[str]] = {
     "consent:set_text": frozenset({"principal_investigator", "administrator"}),
     "hold:override": frozenset({"principal_investigator"}),
     "outcome:read": _READERS,
-    "export:read": _DOCTORS | {"monitor", "statistician"},
+    "export:read": DOCTORS | {"monitor", "statistician"},
     "cohort:read": _READERS,
     "adverse_event:read": _READERS,
     "adverse_event:record": CLINIC,
-    "adverse_event:judge": _DOCTORS,
+    "adverse_event:judge": DOCTORS,
     "assessment:read": _READERS,
     "assessment:record": CLINIC,
-    "assessment:sign": _DOCTORS,
+    "assessment:sign": DOCTORS,
     "product:read": _READERS,
     "product:record": CLINIC,
     "ward:read": _READERS,
     "query:read": _READERS,
-    "query:open": _DOCTORS | {"monitor", "statistician"},
+    "query:open": DOCTORS | {"monitor", "statistician"},
     "query:answer": CLINIC,
-    "query:close": _DOCTORS | {"monitor", "statistician"},
+    "query:close": DOCTORS | {"monitor", "statistician"},
     "record:read": _READERS,
-    "visit:freeze": _DOCTORS | {"monitor"},
+    "visit:freeze": DOCTORS | {"monitor"},
     "record:lock": frozenset({"principal_investigator"}),
     "casebook:sign": frozenset({"principal_investigator"}),
     "delegation:read": _READERS | _ADMIN,
@@ -83,7 +83,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "training:read": _READERS | _ADMIN,
     "training:record": CLINIC | _ADMIN,
     "amendment:read": _READERS | _ADMIN,
-    "amendment:propose": _DOCTORS,
+    "amendment:propose": DOCTORS,
     "amendment:approve": frozenset({"principal_investigator"}),
     "entry:read": _READERS,
     "entry:on_behalf": CLINIC,
@@ -95,7 +95,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "episode:read": _READERS,
     "episode:answer": CLINIC,
     "episode:close": CLINIC,
-    "episode:grade": _DOCTORS,
+    "episode:grade": DOCTORS,
     "rota:read": CLINIC | _ADMIN,
     "rota:change": CLINIC | _ADMIN,
     "shift:confirm": CLINIC,
