@@ -20,7 +20,7 @@ from backend.instruments.logic import Reading, Truth, every
 from backend.instruments.units import convert
 
 ACTIVE = ("A", "B", "C")
-# What a visit's laboratory values are called in the instrument: code → (key, unit, key of the limit, which limit).
+# What a visit's laboratory values are called in the instrument: code → (key, unit); and their limits, code → key.
 _LABS: Mapping[str, tuple[str, str]] = {
     "urine_protein_24h": ("urine_protein_24h_g", "g/(24.h)"),
     "upcr": ("upcr_mg_per_mmol", "mg/mmol"),
