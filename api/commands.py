@@ -1,7 +1,7 @@
 """`flask --app wsgi …`: what an operator types."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from api import keeping_commands, sending_commands
+from api.instants import PastInstant
 from api.scoring_commands import score
 from api.study_commands import study
 from backend import (
@@ -222,25 +223,17 @@ def demo_age() -> None:
 @click.command("export")
 @with_appcontext
 @click.option("--output", required=True, type=click.Path(dir_okay=False, writable=True, path_type=Path))
-@click.option("--as-of", help="an instant with offset (RFC 3339): the dataset as it stood then")
+@click.option("--as-of", "at", type=PastInstant(), help="with offset (RFC 3339): the dataset as it stood then")
 @click.option("--site", "sites", multiple=True, help="site code; all sites unless said")
-def export_dataset(output: Path, as_of: str | None, sites: tuple[str, ...]) -> None:
+def export_dataset(output: Path, at: datetime | None, sites: tuple[str, ...]) -> None:
     """Write the dataset without contact data as one zip; the export is kept in the audit trail."""
-    try:
-        at = datetime.fromisoformat(as_of) if as_of else None
-    except ValueError as error:
-        raise click.ClickException("--as-of is not an instant") from error
-    if at is not None and at.tzinfo is None:
-        raise click.ClickException("--as-of needs an offset, for example 2026-11-25T08:00:00Z")
-    if at is not None and at > clock.now():
-        raise click.ClickException("--as-of lies in the future, of which nothing is known")
     with snapshot():
         wanted = sa.select(Site.id, Site.code).order_by(Site.code)
         found = db.session.execute(wanted.where(Site.code.in_(sites)) if sites else wanted).all()
         if sites and len(found) != len(set(sites)):
             raise click.ClickException("no such site")
         with output.open("wb") as file:
-            export.write(file, [row.id for row in found], at.astimezone(UTC) if at else None)
+            export.write(file, [row.id for row in found], at)
     with trail.acting(trail.Actor(None, "operator", "command")), transaction():
         trail.record("dataset:exported", "dataset", output.name, new={"as_of": at, "bytes": output.stat().st_size})
     click.echo(f"{output} {output.stat().st_size} bytes")

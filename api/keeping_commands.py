@@ -10,6 +10,7 @@ import click
 import sqlalchemy as sa
 from flask.cli import with_appcontext
 
+from api.instants import PastInstant
 from backend import audit, backups, clock, elsewhere, moving, restoring
 from backend.db import transaction
 from backend.errors import Refused
@@ -85,9 +86,9 @@ def restore(file: Path, without_keys: bool) -> None:
 
 @click.command("after-restore")
 @with_appcontext
-@click.option("--made-at", required=True, help="when the copy was made: an instant with offset (RFC 3339)")
+@click.option("--made-at", required=True, type=PastInstant(), help="when the copy was made, with offset (RFC 3339)")
 @click.option("--force", is_flag=True, help="although a worker seems to run")
-def after_restore(made_at: str, force: bool) -> None:
+def after_restore(made_at: datetime, force: bool) -> None:
     """After bringing the database back without `flask restore`: by pg_restore, or by copying its file.
 
     Run it before web and worker start. It does to the rows that are there what `flask restore` does, so that no old
@@ -95,7 +96,7 @@ def after_restore(made_at: str, force: bool) -> None:
     database that is full.
     """
     with _told():
-        renewed = restoring.renew_in_place(clock.now(), _instant(made_at), force=force)
+        renewed = restoring.renew_in_place(clock.now(), made_at, force=force)
     _renewed(renewed)
 
 
@@ -114,18 +115,6 @@ def move(url: str, force: bool) -> None:
     click.echo(f"moved to {place}; set DATABASE_URL to it")
     _tell(carried)
     _warn(carried.faults)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("--made-at is not an instant") from None
-    if at.tzinfo is None:
-        raise Refused("--made-at needs an offset, for example 2026-11-25T08:00:00Z")
-    if at > clock.now():
-        raise Refused("--made-at lies in the future")
-    return at
 
 
 def _tell(carried: moving.Carried) -> None:

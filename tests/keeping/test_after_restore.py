@@ -1,6 +1,7 @@
 """What a restored installation does: nobody is signed in, nothing old is sent, whoever was in danger pages again."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -215,13 +216,24 @@ def test_not_under_a_worker_that_runs(sqlite_lived: House) -> None:
     run(house.app, *words, "--force")
 
 
-@pytest.mark.parametrize(
-    ("made_at", "said"),
-    [("yesterday", "not an instant"), ("2026-03-02T07:00:00", "offset"), ("2031-01-01T00:00:00Z", "future")],
-)
-def test_when_the_copy_was_made_must_be_told(sqlite_lived: House, made_at: str, said: str) -> None:
-    assert said in refused(sqlite_lived.app, "after-restore", "--made-at", made_at)
+NO_INSTANTS = {
+    "yesterday": "not an instant",
+    "0001-01-01T00:00:00+14:00": "not an instant",
+    "2026-03-02T07:00:00": "offset",
+    "2031-01-01T00:00:00Z": "future",
+}
+
+
+@pytest.mark.parametrize("words", [("after-restore", "--made-at"), ("export", "--output", "never.zip", "--as-of")])
+def test_a_command_takes_an_instant_of_the_past_with_its_offset(
+    sqlite_lived: House, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, said in NO_INSTANTS.items():
+        done = sqlite_lived.app.test_cli_runner().invoke(args=[*words, given])
+        assert (done.exit_code, said in done.output) == (2, True), done.output
     assert sqlite_lived.rows(sa.select(Installation.restored_at)) == [None]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_without_its_guards_is_not_worked_on(sqlite_lived: House) -> None:
