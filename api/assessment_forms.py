@@ -22,7 +22,7 @@ class SledaiForm(Body):
     @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
     def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
         if isinstance(sent, dict):
-            check_descriptors(sent, "present", "not_assessed")
+            check_descriptors(sent, ("present", "not_assessed"))
 
 
 class BilagForm(Body):

@@ -6,7 +6,7 @@ Used by `POST /scoring/…`, by `flask score` and by the visit forms. An absent 
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import marshmallow as ma
 from marshmallow import validate
@@ -56,17 +56,17 @@ def _refuse(path: str, place: Any, sentence: str) -> ma.ValidationError:
     return ma.ValidationError({path: {place: [sentence]}} if place is not None else {path: [sentence]})
 
 
-def check_descriptors(sent: Any, present: str, not_assessed: str) -> None:
+def check_descriptors(sent: Any, *pairs: tuple[str, str]) -> None:
     """Each descriptor once, and not both present and not assessed; of what was sent, whose places are right."""
-    given = {name: sent.get(name) if isinstance(sent.get(name), list) else [] for name in (present, not_assessed)}
     faults: dict[str, Any] = {}
-    for name, some in given.items():
-        twice = {i: ["Twice in one list."] for i, one in enumerate(some) if one in _DESCRIPTORS and one in some[:i]}
-        faults |= {name: twice} if twice else {}
-    both = {i: ["Contradicts another answer."] for i, one in enumerate(given[not_assessed]) if one in given[present]}
-    both = {i: told for i, told in both.items() if given[not_assessed][i] in _DESCRIPTORS}
-    if both:
-        faults[not_assessed] = {**faults.get(not_assessed, {}), **both}
+    for pair in pairs:
+        present, unseen = (sent[name] if isinstance(sent.get(name), list) else [] for name in pair)
+        for name, some in zip(pair, (present, unseen), strict=True):
+            twice = {i: ["Twice in one list."] for i, one in enumerate(some) if one in _DESCRIPTORS and one in some[:i]}
+            faults |= {name: twice} if twice else {}
+        known = {i: one for i, one in enumerate(unseen) if one in _DESCRIPTORS}
+        if both := {i: ["Contradicts another answer."] for i, one in known.items() if one in present}:
+            faults[pair[1]] = {**faults.get(pair[1], {}), **both}
     if faults:
         raise ma.ValidationError(faults)
 
@@ -95,7 +95,7 @@ class SledaiInput(Body):
     @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
     def check(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
         if isinstance(sent, dict):
-            check_descriptors(sent, "present", "not_assessed")
+            check_descriptors(sent, ("present", "not_assessed"))
 
 
 class Code(ma.fields.Field[Any]):
@@ -238,6 +238,7 @@ def _steroids() -> ma.fields.List[Any]:
 class _Composite(Body):
     """What LLDAS and DORIS share."""
 
+    _pairs: ClassVar = [("sledai_present", "sledai_not_assessed")]
     sledai_present = descriptors()
     sledai_not_assessed = descriptors()
     pga = _amount("3")
@@ -247,7 +248,7 @@ class _Composite(Body):
     @ma.validates_schema(skip_on_field_errors=False, pass_original=True)
     def check_lists(self, data: dict[str, Any], sent: Any, **_: Any) -> None:
         if isinstance(sent, dict):
-            check_descriptors(sent, "sledai_present", "sledai_not_assessed")
+            check_descriptors(sent, *self._pairs)
 
     @ma.validates_schema(skip_on_field_errors=False)
     def check_dose(self, data: dict[str, Any], **_: Any) -> None:
@@ -256,6 +257,7 @@ class _Composite(Body):
 
 
 class LldasInput(_Composite):
+    _pairs: ClassVar = [*_Composite._pairs, ("previous_visit_sledai_present", "previous_visit_sledai_not_assessed")]
     previous_visit_sledai_present = descriptors()
     previous_visit_sledai_not_assessed = descriptors()
     haemolytic_anaemia = _yes_no()

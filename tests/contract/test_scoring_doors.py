@@ -173,6 +173,20 @@ def test_answers_are_as_published(stage: Stage, document: dict[str, Any], instru
         ("pga", {"value": 4, "scale": "0-3", "mood": 1}, [("/value", "out_of_range"), ("/mood", "unknown_field")]),
         ("sri4", {"baseline": {"pga": 4}, "visit": []}, [("/baseline/pga", "out_of_range"), ("/visit", "wrong_type")]),
         ("lldas", {"prednisolone_mg_per_day": -1}, [("/prednisolone_mg_per_day", "out_of_range")]),
+        (
+            "lldas",
+            {
+                "sledai_present": ["rash", "rash"],
+                "previous_visit_sledai_present": ["fever", "fever"],
+                "previous_visit_sledai_not_assessed": ["gills", "fever"],
+            },
+            [
+                ("/sledai_present/1", "duplicate"),
+                ("/previous_visit_sledai_present/1", "duplicate"),
+                ("/previous_visit_sledai_not_assessed/0", "not_allowed"),
+                ("/previous_visit_sledai_not_assessed/1", "contradiction"),
+            ],
+        ),
         ("doris", {"glucocorticoids": [{"drug": "aspirin"}]}, [("/glucocorticoids/0/drug", "not_allowed")]),
         ("pk", {"time": [0, 7], "conc": [1]}, [("/conc", "wrong_length")]),
         ("pk", {"time": [0, 0], "conc": [1, 2]}, [("/time/1", "duplicate")]),
