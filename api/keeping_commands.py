@@ -73,7 +73,7 @@ def restore(file: Path, without_keys: bool) -> None:
 
     All of it is stored or nothing. No reminder of that time is sent, none at all on the day of the restore; every open
     episode pages again; everybody signs in again; phones offer again what they sent since. What staff recorded since is
-    to be recorded again: who died, left the trial, was admitted or said STOP.
+    to be recorded again: who died, left the trial or was admitted.
     """
     with _told():
         restored = restoring.restore(file, clock.now(), without_keys=without_keys)
@@ -131,7 +131,7 @@ def _renewed(renewed: restoring.Renewed) -> None:
     click.echo(f"{renewed.episodes_raised} open episodes page again")
     click.echo(f"{renewed.messages_ended} unsent messages ended; no reminder goes out today")
     click.echo(f"{renewed.sessions_ended} sessions and {renewed.codes_ended} unused activation codes ended")
-    click.echo("Record again what happened since the backup: who died, left the trial, was admitted or said STOP.")
+    click.echo("Record again what happened since the backup: who died, left the trial or was admitted.")
     click.echo("End again what was ended since: accounts of people who left, lost phones.")
 
 

@@ -192,7 +192,7 @@ def test_a_database_brought_back_by_other_means_is_made_fit_in_place(lived: Hous
     lived.turn(minutes=15)
     said = run(lived.app, "after-restore", "--made-at", MADE_AT)
     assert "3 open episodes page again" in said
-    assert "Record again what happened since the backup: who died, left the trial, was admitted or said STOP." in said
+    assert "Record again what happened since the backup: who died, left the trial or was admitted." in said
     [row] = lived.rows(sa.select(Installation))
     assert (row.restored_at, row.server_epoch != before) == (lived.now, True)
     assert lived.nurse.get("/me").status_code == 401
