@@ -136,7 +136,11 @@ def test_drafts_are_not_published_live(tmp_path: Path) -> None:
 
 
 FLASK = ["-m", "flask", "--app", "wsgi"]
-PROCESSES = {"web": ["-c", "import wsgi"], "worker": [*FLASK, "worker"], "migration": [*FLASK, "db", "upgrade"]}
+PROCESSES = {
+    "web": ["-m", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0"],
+    "worker": [*FLASK, "worker"],
+    "migration": [*FLASK, "db", "upgrade"],
+}
 
 
 @pytest.mark.parametrize("command", PROCESSES.values(), ids=PROCESSES)
@@ -144,6 +148,7 @@ def test_no_process_of_a_live_installation_starts_on_a_demos_database(command: l
     url = migrated(DEMO, tmp_path)
     env = {"PATH": os.environ["PATH"], **LIVE, "DATABASE_URL": url}
     ended = subprocess.run([sys.executable, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode != 0
-    assert "this database was made in demo mode and cannot be opened in live mode" in ended.stderr
+    assert ended.returncode == 3
+    assert "\nDaymark does not start: this database was made in demo mode" in f"\n{ended.stderr}"
+    assert "Traceback" not in ended.stderr
     assert LIVE["SECRET_KEY"] not in ended.stderr + ended.stdout
