@@ -139,6 +139,7 @@ def _new_account(kind: str, role: str, locale: str) -> Account:
 def _set_phone(account: Account, e164: str) -> None:
     account.phone_sealed = vault().seal(PHONE, account.id, e164)
     account.phone_index = vault().blind_index("phone", e164)
+    account.phone_set_at = clock.now()
 
 
 def _link(subject_id: UUID, account: Account, relation: str, name: str) -> None:

@@ -1,21 +1,25 @@
-"""What waits for subjects beside their visits and reports: consents, release tests, the contact. Reads only."""
+"""What waits for subjects beside visits and reports: consents, release tests, the contact, whom texts do not reach.
+
+Reads only.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from backend import chronicle, consents, products
+from backend import chronicle, consents, products, reach
 from backend.chronicle import Fact
 from backend.models.subject import Subject
 
-KINDS = ("consent", "release_test", "product_form", "contact")
+KINDS = ("consent", "release_test", "product_form", "contact", "texts")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to do. `detail` of consent: as `Wanting`; of release_test: tests; of contact: since, who had it."""
+    """One thing to do. `detail` of consent: as `Wanting`; of release_test: tests; of contact: since, who had it; of
+    texts: as `Unreached`."""
 
     subject: Subject
     kind: str
@@ -33,6 +37,7 @@ def tasks(subjects: Sequence[Subject]) -> list[Task]:
     release = products.release_of_each(subjects)
     forms = products.have_a_form([subject.id for subject in subjects])
     known = chronicle.facts_of_each([subject.id for subject in subjects])
+    unreached = reach.unreached_of_each([subject.id for subject in subjects])
     found = []
     for one in subjects:
         for want in wanting[one.id]:
@@ -45,6 +50,8 @@ def tasks(subjects: Sequence[Subject]) -> list[Task]:
             if pending:
                 found.append(Task(one, "release_test", {"tests": pending}))
         found.extend(_contact(one, known[one.id]))
+        if "texts" not in chronicle.stopped(known[one.id]):
+            found.extend(Task(one, "texts", asdict(who)) for who in unreached.get(one.id, ()))
     return found
 
 

@@ -71,6 +71,7 @@ class FakeTwilio(Scripted):
         self.taken: list[Taken] = []
         self.requests: list[tuple[str, str, Mapping[str, str]]] = []  # method, path, form or query
         self.stopped: set[tuple[str, str]] = set()  # (service, number)
+        self.refuses: dict[str, int] = {}  # numbers that nothing is taken for, and the code that says why
         self.reports: tuple[str, ...] = ()  # receipts that follow every message by themselves
         self.latency_s = 0.0  # how long every request that sends takes
         self.hangs: set[str] = set()  # services whose requests get no answer
@@ -138,6 +139,8 @@ class FakeTwilio(Scripted):
         """The codes of Twilio's own checks that matter here."""
         if not form.get("To", "").startswith("+"):
             return 21211
+        if form["To"] in self.refuses:
+            return self.refuses[form["To"]]
         if kind == "call":
             return None if form.get("From") and (form.get("Twiml") or form.get("Url")) else 21213
         if not (form.get("MessagingServiceSid") or form.get("From")):

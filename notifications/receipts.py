@@ -8,7 +8,7 @@ import structlog
 
 from backend import installation, outbox
 from backend.db import db, lock_subject
-from backend.models.outbox import Message
+from backend.models.outbox import LOST_STATES, Message
 from notifications import delivery
 from notifications.gateways.base import Receipt
 
@@ -30,7 +30,7 @@ def take(message_id: UUID, told: Receipt, provider: str, now: datetime) -> bool:
         return False
     if told.alarm:
         log.error("gateway.alarm", message_id=str(message.id), code=told.code, template=message.template)
-    if message.state in ("failed", "undelivered"):
+    if message.state in LOST_STATES:
         delivery.lost(message, now, opted_out=told.opted_out)
         if message.lane == outbox.REMINDER and told.again_after is not None:
             _again(message, told.again_after, now)

@@ -1,4 +1,6 @@
-"""The worklist over subjects: consents to ask for, release tests and forms still open, contacts to hand over."""
+"""The worklist over subjects: consents to ask for, release tests and forms still open, contacts to hand over, people
+whom texts do not reach.
+"""
 
 from typing import Any
 

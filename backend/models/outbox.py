@@ -29,6 +29,7 @@ NEXT_STATES: dict[str, tuple[str, ...]] = {
 }
 FINAL_STATES = tuple(state for state, after in NEXT_STATES.items() if not after)
 TOLD_STATES = ("accepted", "sent", "delivered")  # a provider has taken it
+LOST_STATES = ("undelivered", "failed")
 
 
 class Message(Base):
@@ -58,7 +59,7 @@ class Message(Base):
     subject_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("subject.id"), index=True)
     episode_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("episode.id"), index=True)
     signal_seq: Mapped[int | None]  # pages: the signal the ladder ran for
-    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"))
     channel: Mapped[int] = mapped_column(default=1)  # the ladder's: 1, or 2 for the second
     medium: Mapped[str] = mapped_column(sa.String(10), default="sms", server_default="sms")
     template: Mapped[str] = mapped_column(sa.String(40))
@@ -84,6 +85,7 @@ class Message(Base):
         sa.Index("ix_message_lane_state_try", "lane", "state", "next_try_at"),
         sa.Index("ix_message_site_created", "site_id", "created_at", "id"),
         sa.Index("ix_message_account_day", "account_id", "local_day"),
+        sa.Index("ix_message_account_created", "account_id", "created_at"),
     )
 
 

@@ -24,6 +24,7 @@ class Account(Base):
     totp_last_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # a one-time code works one time
     phone_sealed: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     phone_index: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    phone_set_at: Mapped[datetime | None]
     failed: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     active: Mapped[bool] = mapped_column(default=True)
