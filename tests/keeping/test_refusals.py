@@ -238,12 +238,18 @@ def test_what_was_planted_in_an_older_file_does_not_act_as_it_is_brought_up(
     sqlite_lived: House, file: Path, sqlite_target: str
 ) -> None:
     """A migration writes to sites: a trigger on that may not make the nurse an administrator."""
-    before = contents(sqlite_lived.app)
+    roles = sa.select(Account.id, Account.role).order_by(Account.id)
+    before = rows_of(sqlite_lived, roles)
     as_of_schema(sqlite_lived, file, "0005")
     changed(file, *PLANTED)
     with restored(sqlite_lived, file, sqlite_target) as there:
-        assert contents(there.app)["account"] == before["account"]
+        assert rows_of(there, roles) == before
         assert guarded(there)
+
+
+def rows_of(house: House, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    with house.app.app_context(), transaction(writes=False):
+        return [tuple(row) for row in db.session.execute(query)]
 
 
 def guarded(house: House) -> bool:
