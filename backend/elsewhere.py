@@ -59,15 +59,15 @@ def name() -> str:
 
 
 def same(one: Flask, other: Flask) -> bool:
-    """Whether both are seen to be one database. What follows the `?` may name another host or schema."""
-    urls = []
+    """Whether both are seen to be one database, whoever signs in to it. What follows the `?` may name another host."""
+    places = []
     for app in (one, other):
         with app.app_context():
-            url = db.engine.url
+            url = db.engine.url.difference_update_query(_SECRET)
         is_file = url.get_backend_name() == "sqlite"
-        open_part = url.set(password=None).difference_update_query(_SECRET)
-        urls.append(os.path.realpath(url.database or "") if is_file else open_part)
-    return urls[0] == urls[1]
+        server = (url.host, url.port or 5432, url.database, url.query)
+        places.append(os.path.realpath(url.database or "") if is_file else server)
+    return places[0] == places[1]
 
 
 def head() -> str:

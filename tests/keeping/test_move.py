@@ -156,11 +156,12 @@ def test_not_onto_itself_by_another_name(sqlite_lived: House, tmp_path: Path) ->
 
 
 def test_another_schema_is_another_database(time: HandClock) -> None:
-    """What stands behind the `?` may say where rows go. A password there does not."""
+    """What stands behind the `?` may say where rows go. A password, there or before the host, does not."""
     with furnished("postgresql", time, lived_in) as lived:
         here = make_url(url_of(lived))
-        known = here.update_query_dict({"password": "tiger"}).render_as_string(hide_password=False)
-        assert "that is the database" in refused(lived.app, "move", "--to", known)
+        for known in (here.update_query_dict({"password": "tiger"}), here.set(password="tiger")):
+            url = known.render_as_string(hide_password=False)
+            assert "that is the database" in refused(lived.app, "move", "--to", url)
         with lived.app.app_context(), db.engine.begin() as connection:
             connection.exec_driver_sql("CREATE SCHEMA beside")
         beside = here.update_query_dict({"options": "-csearch_path=beside"}).render_as_string(hide_password=False)
