@@ -1,12 +1,10 @@
 """The reconciliation list: a symptom of the diary from treatment on waits until a person has said what it is."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from furnishing import furnished
-from house import HandClock, House, iso
+from house import House, iso
 
 from schedules.protocol.definition import Study
 from tests.outcomes import events
@@ -15,12 +13,10 @@ from tests.outcomes.reconciled import (
     ago,
     count,
     decided,
-    infused,
     is_event,
     known,
     line,
     lines,
-    of,
     said,
     told,
     weekly_said,
@@ -30,13 +26,6 @@ from tests.trial import desk
 
 NEW, WORSE, BACK = ("open", "new"), ("open", "worse"), ("open", "taken_back")
 SETTLED = ("settled", None)
-
-
-@pytest.fixture
-def patient(time: HandClock) -> Iterator[Patient]:
-    """Infused six days ago at 09:00, on SQLite."""
-    with furnished("sqlite", time, infused) as house:
-        yield of(house)
 
 
 def corrected(patient: Patient, taken: dict[str, Any], **change: Any) -> None:

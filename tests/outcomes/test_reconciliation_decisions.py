@@ -1,13 +1,11 @@
 """What people decide about the reconciliation list: what settles a line, what asks again, what is refused and kept."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from furnishing import furnished
-from house import HandClock, iso
+from house import iso
 
 from backend.models.findings import Reconciliation
 from tests.outcomes import events
@@ -15,12 +13,10 @@ from tests.outcomes.reconciled import (
     EVERY,
     decide,
     decided,
-    infused,
     is_event,
     known,
     line,
     lines,
-    of,
     said,
     told,
 )
@@ -29,13 +25,6 @@ from tests.trial.desk import at, faults, refused
 
 NEW, WORSE, BACK = ("open", "new"), ("open", "worse"), ("open", "taken_back")
 SETTLED = ("settled", None)
-
-
-@pytest.fixture
-def patient(time: HandClock) -> Iterator[Patient]:
-    """Infused six days ago at 09:00, on SQLite."""
-    with furnished("sqlite", time, infused) as house:
-        yield of(house)
 
 
 # --- What is decided ------------------------------------------------------------------------------------------

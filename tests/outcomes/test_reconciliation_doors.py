@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from furnishing import furnished
-from house import HandClock, House, Person, entry_body, iso, subject_body
+from house import House, Person, entry_body, iso, subject_body
 
 from backend.db import db
 from backend.models.findings import Reconciliation
@@ -20,24 +19,15 @@ from tests.outcomes.reconciled import (
     count,
     decide,
     decided,
-    infused,
     is_event,
     known,
     line,
     lines,
-    of,
     said,
     told,
 )
 from tests.safety_http.builders import Patient, quick
 from tests.trial.desk import LI_NA, ago, faults, refused
-
-
-@pytest.fixture
-def patient(time: HandClock) -> Iterator[Patient]:
-    """Infused six days ago at 09:00, on SQLite."""
-    with furnished("sqlite", time, infused) as house:
-        yield of(house)
 
 
 def collected(house: House, number: str, by: str = "nurse") -> Patient:

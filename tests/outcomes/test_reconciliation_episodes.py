@@ -1,27 +1,18 @@
 """What else may be an adverse event: an episode, with what the clinician called it, until a person has decided."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from furnishing import furnished
-from house import HandClock, House, iso
+from house import House, iso
 
 from tests.outcomes import events
-from tests.outcomes.reconciled import ago, decided, infused, known, line, lines, of, told
+from tests.outcomes.reconciled import ago, decided, known, line, lines, told
 from tests.safety_http.builders import Patient, not_infused, quick
 from tests.trial import desk
 
 EPISODES = "?kind=episode"
 NEW = ("open", "new")
-
-
-@pytest.fixture
-def patient(time: HandClock) -> Iterator[Patient]:
-    """Infused six days ago at 09:00, on SQLite."""
-    with furnished("sqlite", time, infused) as house:
-        yield of(house)
 
 
 def test_an_episode_is_listed_and_proposes_nothing_before_it_is_closed(patient: Patient) -> None:

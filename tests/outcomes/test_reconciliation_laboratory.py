@@ -1,29 +1,20 @@
 """What else may be an adverse event: laboratory grades of 3 and more (CTCAE v5.0), each until decided."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from furnishing import furnished
-from house import HandClock, House
+from house import House
 
 from backend.instruments import ctcae
 from tests.outcomes import events
-from tests.outcomes.reconciled import ago, count, decided, infused, is_event, known, line, lines, of, told
+from tests.outcomes.reconciled import ago, count, decided, is_event, known, line, lines, told
 from tests.safety_http.builders import STUDY, Patient
 
 LABORATORY = "?kind=laboratory"
 ALT, CREATININE = {"uln": 40}, {"uln": 100}
 ANC = {"lln": 1.8}
 NEW, SETTLED = ("open", "new"), ("settled", None)
-
-
-@pytest.fixture
-def patient(time: HandClock) -> Iterator[Patient]:
-    """Infused six days ago at 09:00, on SQLite."""
-    with furnished("sqlite", time, infused) as house:
-        yield of(house)
 
 
 def grades(house: House, query: str = LABORATORY) -> list[tuple[str | None, int]]:
